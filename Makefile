@@ -1,0 +1,42 @@
+# Every target sets up what it needs; nothing is installed outside this tree except by test-fleet.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test test-fleet lint format bench clean
+
+demo: $(VENV)/.ready
+	$(BIN)/certkit demo
+
+test: $(VENV)/.ready-dev
+	$(BIN)/pytest tests/unit tests/ssh
+
+test-fleet: $(VENV)/.ready-dev
+	tests/fleet/prepare
+	$(BIN)/pytest tests/fleet
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck --shell=sh certkit/remote/program/*.sh
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python bench/hosts.py
+
+# Two steps, so that `make demo` waits for the product only, not for the test tools.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
