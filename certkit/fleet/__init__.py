@@ -1,0 +1,1 @@
+"""Many hosts: phases, waves, the failure budget, retries, events and the report."""

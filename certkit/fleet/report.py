@@ -1,0 +1,181 @@
+"""The report of a run over a fleet, and its JSON form ``certkit.fleet/1``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from certkit.errors import ErrorKind, ExitCode, HostError
+
+SCHEMA = "certkit.fleet/1"
+
+
+class Outcome(str, Enum):
+    """How one host ended; the words are a contract."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    WOULD_CHANGE = "would_change"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    ROLLED_BACK = "rolled_back"
+    SKIPPED = "skipped"
+
+
+FAILURES = frozenset({Outcome.FAILED, Outcome.UNREACHABLE, Outcome.ROLLED_BACK})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a host failed, as it stands in a report."""
+
+    kind: ErrorKind
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: HostError) -> Problem:
+        """Turn an error into the part of it that is reported."""
+        return cls(error.kind, error.message, error.hint)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What one leg-by-leg verification of one reference showed (``certkit verify``).
+
+    Attributes:
+        reference: As written in image names.
+        handshake: ``ok``, ``failed``, or ``not_checked`` (no openssl on the host).
+        daemon: ``ok`` or ``failed``: the runtime's own answer.
+        proven: False for a pass that proves nothing: insecure registry or localhost.
+        digest: ``sha256:...`` that the host pulled, with ``--image``; empty otherwise.
+        problem: Why it failed; None when it did not.
+    """
+
+    reference: str
+    handshake: str
+    daemon: str
+    proven: bool
+    digest: str = ""
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class RuntimeResult:
+    """One runtime on one host, as reported."""
+
+    name: str
+    version: str = ""
+    changed: tuple[str, ...] = ()
+    restarted: bool = False
+    notes: tuple[str, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    diff: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """One host, finished."""
+
+    name: str
+    address: str
+    outcome: Outcome
+    seconds: float
+    runtimes: tuple[RuntimeResult, ...] = ()
+    error: Problem | None = None
+
+
+@dataclass(frozen=True)
+class BundleEntry:
+    """One authority of the bundle that the run put in place."""
+
+    sha256: str
+    subject: str
+    not_after: str
+
+
+@dataclass
+class FleetReport:
+    """A whole run: what was asked, and how every host ended."""
+
+    command: str
+    registry: str
+    check: bool
+    bundle: tuple[BundleEntry, ...]
+    hosts: list[HostResult] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Count hosts by outcome; every outcome is present, and ``hosts`` is their sum."""
+        counts = Counter(host.outcome for host in self.hosts)
+        return {"hosts": len(self.hosts), **{one.value: counts[one] for one in Outcome}}
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status that the contract gives this report."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        outcomes = {host.outcome for host in self.hosts}
+        if outcomes & FAILURES:
+            return ExitCode.FAILED
+        if self.check and Outcome.WOULD_CHANGE in outcomes:
+            return ExitCode.ATTENTION
+        return ExitCode.DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of the contract, ready for ``json.dumps``."""
+        return {
+            "schema": SCHEMA,
+            "command": self.command,
+            "registry": self.registry,
+            "check": self.check,
+            "bundle": [vars(entry) for entry in self.bundle],
+            "hosts": [host_to_json(host) for host in self.hosts],
+            "summary": self.summary,
+        }
+
+
+def host_to_json(host: HostResult) -> dict[str, Any]:
+    """Return one host's part of the document; also a line of ``jsonl``."""
+    return {
+        "name": host.name,
+        "address": host.address,
+        "outcome": host.outcome.value,
+        "seconds": round(host.seconds, 3),
+        "runtimes": [_runtime_to_json(runtime) for runtime in host.runtimes],
+        "error": _problem_to_json(host.error),
+    }
+
+
+def _runtime_to_json(runtime: RuntimeResult) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": runtime.name,
+        "version": runtime.version,
+        "changed": list(runtime.changed),
+        "restarted": runtime.restarted,
+        "notes": list(runtime.notes),
+    }
+    if runtime.diff:
+        document["diff"] = list(runtime.diff)
+    if runtime.proofs:
+        document["proofs"] = [
+            {
+                "reference": proof.reference,
+                "handshake": proof.handshake,
+                "daemon": proof.daemon,
+                "proven": proof.proven,
+                "digest": proof.digest or None,
+                "error": _problem_to_json(proof.problem),
+            }
+            for proof in runtime.proofs
+        ]
+    return document
+
+
+def _problem_to_json(problem: Problem | None) -> dict[str, str] | None:
+    if problem is None:
+        return None
+    return {"kind": problem.kind.value, "message": problem.message, "hint": problem.hint}

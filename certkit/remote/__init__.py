@@ -1,0 +1,1 @@
+"""The POSIX sh program that runs on a host, and the protocol that it speaks."""

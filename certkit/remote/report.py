@@ -1,0 +1,114 @@
+"""What a host answered, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RestartResult = Literal["restarted", "rolled_back", "rollback_failed", "refused"]
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """One desired file, as it was found and as it was left.
+
+    Attributes:
+        path: Absolute path on the host.
+        result: ``same``, ``changed`` (written), ``would_change`` (a check), or ``foreign`` (holds
+            something certkit did not write; left alone unless forced).
+        previous: What stood there before; None when there was no file. Cut at 64 KiB.
+        reason: Which of content, mode, owner differed, in that order; empty when the same.
+    """
+
+    path: str
+    result: Literal["same", "changed", "would_change", "foreign"]
+    previous: bytes | None = None
+    reason: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuntimeReport:
+    """One runtime found on the host.
+
+    Attributes:
+        name: As in the state. A rootless runtime is reported once for each user.
+        user: The user a rootless runtime belongs to; empty otherwise.
+        version: As the runtime prints it; empty when it did not answer.
+        files: One for each desired file.
+        running: Containers running now; None when not known.
+        live_restore: Whether containers survive a restart of the daemon; None when not known.
+        daemon: Whether the daemon is active; None for a runtime without one.
+        restart_due: Whether its trust changed since the daemon was last restarted by certkit,
+            in this run or an earlier one that was cut short.
+        notes: Things worth a line: a shadowing directory, a stray ``.key``, ...
+    """
+
+    name: str
+    user: str = ""
+    version: str = ""
+    files: tuple[FileReport, ...] = ()
+    running: int | None = None
+    live_restore: bool | None = None
+    daemon: bool | None = None
+    restart_due: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlaceReport:
+    """The answer to placing (or checking) files.
+
+    Attributes:
+        runtimes: The runtimes found, in the order of the state.
+        epoch: The host's clock, in seconds since 1970, UTC.
+        notes: Things about the host as a whole.
+    """
+
+    runtimes: tuple[RuntimeReport, ...]
+    epoch: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RestartReport:
+    """The answer to restarting one runtime's daemon.
+
+    Attributes:
+        name: The runtime; `user` as in `RuntimeReport`.
+        result: ``rolled_back`` means the old files are back and the daemon runs on them.
+        seconds: How long it took until the daemon answered.
+        journal: The daemon's last log lines when it did not come back.
+    """
+
+    name: str
+    user: str
+    result: RestartResult
+    seconds: float
+    journal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """What one runtime's own puller, and a bare handshake, said of one reference.
+
+    Attributes:
+        name: The runtime; `user` as in `RuntimeReport`.
+        reference: The registry reference that was asked, as written.
+        handshake: Exit status of a TLS handshake with only the installed file as root; None
+            when the host has no ``openssl``.
+        handshake_text: What that said.
+        pull: Exit status of the pull; `pull_text` is what it said.
+        digests: ``name@sha256:...`` of the pulled image; empty for a pull of a name that does
+            not exist.
+        verification: What the runtime says of how it verifies this registry; see `Probe`.
+    """
+
+    name: str
+    user: str
+    reference: str
+    handshake: int | None
+    handshake_text: str
+    pull: int
+    pull_text: str
+    digests: tuple[str, ...] = ()
+    verification: str = ""

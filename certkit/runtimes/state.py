@@ -1,0 +1,122 @@
+"""The desired state of a host, as plain data.
+
+A runtime module turns a registry and a trust bundle into a `RuntimeState`; the remote program
+makes a host look like it; `export` renders the same data for other engines. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ServiceScope = Literal["system", "snap", "user"]
+EvidenceKind = Literal["command", "path", "user-path"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One sign that a runtime is present on a host; any one sign is enough.
+
+    Attributes:
+        kind: ``command`` (found on PATH), ``path`` (exists), or ``user-path`` (exists below the
+            home or runtime directory of a user; the runtime is then placed once for each user).
+        value: The command's name, an absolute path, or a path that begins with ``~/``.
+    """
+
+    kind: EvidenceKind
+    value: str
+
+
+@dataclass(frozen=True)
+class DesiredFile:
+    """One file as it should stand.
+
+    Attributes:
+        path: Absolute, or beginning with ``~/`` for a runtime that belongs to a user.
+        content: The whole file, in bytes.
+        mode: Permission bits.
+        owner: ``user:group`` (numeric or by name), or ``@user`` for the user a rootless runtime
+            belongs to.
+    """
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+    owner: str = "0:0"
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What makes a changed file count, for runtimes that have a daemon.
+
+    Attributes:
+        service: The name the service manager knows the daemon by.
+        scope: ``system`` (systemd, OpenRC, SysV, in that order of detection), ``snap``, or
+            ``user`` (``systemctl --user`` of the user that owns the runtime).
+        health: A command that exits 0 once the daemon answers.
+        running: A command that prints one line for each running container.
+        live_restore: A command that prints ``true`` when containers survive a restart.
+        restart_command: The operator's own restart command from the inventory, run by ``sh -c``
+            on the host in place of the service manager; None to use the service manager.
+        timeout: Seconds that the restart, and then the health check, may each take.
+    """
+
+    service: str
+    scope: ServiceScope
+    health: tuple[str, ...]
+    running: tuple[str, ...] = ()
+    live_restore: tuple[str, ...] = ()
+    restart_command: str | None = None
+    timeout: int = 90
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How a runtime's own puller is asked, and how to see whether its answer proves anything.
+
+    Attributes:
+        pull: The command that pulls; the image reference is appended as the last argument.
+        digest: Prints the ``name@sha256:...`` digests of a pulled image; reference appended.
+        present: Exits 0 when the image is already there; reference appended. An image that was
+            present before a probe is left on the host after it.
+        remove: Removes a pulled image; reference appended.
+        verification: Prints what tells whether the daemon verifies this registry's TLS; decoded
+            by the runtime's module. Empty when there is nothing to ask.
+    """
+
+    pull: tuple[str, ...]
+    digest: tuple[str, ...]
+    present: tuple[str, ...]
+    remove: tuple[str, ...]
+    verification: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuntimeState:
+    """One runtime on one host: where it shows itself, what it should trust, how that is proven.
+
+    Attributes:
+        name: As it stands in inventories and reports: ``docker``, ``docker-rootless``, ...
+        detect: Signs of presence; any one is enough.
+        named: Whether the operator named the runtime: its absence is then a failure, not a skip.
+        files: What should stand, one file for each reference the registry is known by.
+        version: A command that prints the version.
+        probe: How to ask the runtime's own puller.
+        activation: What to do when a file changed; None when the runtime reads at each pull.
+    """
+
+    name: str
+    detect: tuple[Evidence, ...]
+    named: bool
+    files: tuple[DesiredFile, ...]
+    version: tuple[str, ...]
+    probe: Probe
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class HostState:
+    """All that certkit wants of one host, for one registry."""
+
+    registry: str
+    runtimes: tuple[RuntimeState, ...]

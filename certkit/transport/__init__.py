@@ -1,0 +1,1 @@
+"""One connection to one host: SSH or local, host keys, logins, privilege."""
