@@ -1,0 +1,130 @@
+"""Many real sshd on loopback, each with a private /etc/docker: the fleet that benchmarks run on.
+
+Needs root and `unshare`, because every host gets a mount namespace of its own. Hosts are
+127.1.x.y on one high port, so each has its own line in known_hosts and nothing leaves the box.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+PORT = 22022
+MOUNT_POINTS = ("/etc/docker", "/var/lib/certkit", "/run/sshd")
+
+# A login shell that sources a heavy rc file would dominate what is measured, so root logs in to
+# dash with an empty home inside each host's own namespace.
+HOST_SETUP = """
+mount -t tmpfs tmpfs /etc/docker && mount -t tmpfs tmpfs /var/lib/certkit &&
+mount -t tmpfs tmpfs /root && mount --bind "$1/passwd" /etc/passwd &&
+mount --bind "$1/bin" /usr/local/sbin &&
+exec "$2" -D -e -f "$1/sshd_config" -o ListenAddress="$3:$4" -o PidFile=none
+"""
+
+STAND_IN = "#!/bin/sh\nexit 0\n"
+
+
+class LoopbackFleet:
+    """Starts `count` sshd, and stops them by pid when left."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.directory = Path(tempfile.mkdtemp(prefix="certkit-bench-"))
+        self.key = self.directory / "id_ed25519"
+        self.known_hosts = self.directory / "known_hosts"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._made: list[Path] = []
+
+    @property
+    def addresses(self) -> list[str]:
+        return [f"127.1.{index // 250}.{index % 250 + 1}" for index in range(self.count)]
+
+    def __enter__(self) -> LoopbackFleet:
+        self._write_keys_and_config()
+        sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin") or "sshd"
+        for mount_point in map(Path, MOUNT_POINTS):
+            if not mount_point.exists():
+                mount_point.mkdir(parents=True)
+                self._made.append(mount_point)
+        for address in self.addresses:
+            self._processes.append(
+                subprocess.Popen(
+                    [
+                        *("unshare", "-m", "sh", "-c", HOST_SETUP, "host"),
+                        *(str(self.directory), sshd, address, str(PORT)),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+        self._wait_until_listening()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            process.wait(timeout=10)
+        for mount_point in self._made:
+            mount_point.rmdir()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _write_keys_and_config(self) -> None:
+        host_key = self.directory / "host_key"
+        for path in (self.key, host_key):
+            subprocess.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bench", "-f", str(path)],
+                check=True,
+            )
+        authorized = self.directory / "authorized_keys"
+        authorized.write_text(self.key.with_suffix(".pub").read_text())
+        public = host_key.with_suffix(".pub").read_text().split()
+        self.known_hosts.write_text(
+            "".join(f"[{one}]:{PORT} {public[0]} {public[1]}\n" for one in self.addresses)
+        )
+        passwd = Path("/etc/passwd").read_text().splitlines()
+        (self.directory / "passwd").write_text(
+            "\n".join(["root:x:0:0::/root:/bin/dash", *passwd[1:]]) + "\n"
+        )
+        stand_ins = self.directory / "bin"
+        stand_ins.mkdir()
+        for name in ("docker", "dockerd"):
+            (stand_ins / name).write_text(STAND_IN)
+            (stand_ins / name).chmod(0o755)
+        (self.directory / "sshd_config").write_text(
+            f"HostKey {host_key}\nAuthorizedKeysFile {authorized}\nStrictModes no\nUsePAM no\n"
+            "PermitRootLogin prohibit-password\nMaxStartups 1000:30:2000\n"
+            "PerSourceMaxStartups none\nPrintMotd no\nPrintLastLog no\n"
+            "Subsystem sftp internal-sftp\n"
+        )
+
+    def _wait_until_listening(self) -> None:
+        deadline = time.monotonic() + 30 + self.count / 20
+        for address in self.addresses:
+            while True:
+                try:
+                    socket.create_connection((address, PORT), timeout=1).close()
+                    break
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+
+
+def require_root() -> None:
+    """Exit with a sentence when this machine cannot hold the fleet."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        raise SystemExit("The benchmark gives every host its own namespace: run it as root.")
