@@ -1,0 +1,1 @@
+"""Who the hosts are and how to reach them: inventories read, selected from and explained."""
