@@ -1,0 +1,1 @@
+"""Certificates: profiles, issuing, bundles, inspection. No I/O; the clock is passed in."""
