@@ -26,6 +26,10 @@ RESTART_POLICIES: tuple[str, ...] = get_args(RestartPolicy)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def _nothing() -> Mapping[str, Any]:
+    return _NOTHING
+
+
 @dataclass(frozen=True, slots=True)
 class Become:
     """How to get the rights to write the trust.
@@ -131,8 +135,8 @@ class Host:
     tags: tuple[str, ...] = ()
     skip: bool = False
     also_known_as: tuple[str, ...] = ()
-    origins: Mapping[str, str] = field(default=_NOTHING, compare=False, repr=False)
-    vars: Mapping[str, Any] = field(default=_NOTHING, compare=False, repr=False)
+    origins: Mapping[str, str] = field(default_factory=_nothing, compare=False, repr=False)
+    vars: Mapping[str, Any] = field(default_factory=_nothing, compare=False, repr=False)
 
     @property
     def endpoint(self) -> str:
