@@ -1,0 +1,104 @@
+"""An embedded host, reached by SSH the way any host is."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from certkit.demo.host import USER, EmbeddedHost, make_key
+from tests.unit.demo.conftest import NAME, ServedRegistry, trust
+
+
+def log_in(host: EmbeddedHost, identity: Path) -> paramiko.SSHClient:
+    client = paramiko.SSHClient()
+    client.get_host_keys().add(f"[127.0.0.1]:{host.port}", "ssh-ed25519", host.host_key)
+    client.connect(
+        "127.0.0.1",
+        host.port,
+        USER,
+        key_filename=str(identity),
+        allow_agent=False,
+        look_for_keys=False,
+    )
+    return client
+
+
+@pytest.fixture
+def client(host: EmbeddedHost, identity: Path) -> Iterator[paramiko.SSHClient]:
+    with log_in(host, identity) as one:
+        yield one
+
+
+def run(client: paramiko.SSHClient, command: str, data: bytes = b"") -> tuple[int, bytes, bytes]:
+    stdin, stdout, stderr = client.exec_command(command, timeout=30)
+    stdin.write(data)
+    stdin.channel.shutdown_write()
+    return stdout.channel.recv_exit_status(), stdout.read(), stderr.read()
+
+
+def test_a_command_gets_its_input_and_gives_all_of_its_output(client: paramiko.SSHClient) -> None:
+    data = os.urandom(300_000)
+    assert run(client, "cat; echo problem >&2; exit 3", data) == (3, data, b"problem\n")
+
+
+def test_a_command_that_dies_by_a_signal_has_a_status(client: paramiko.SSHClient) -> None:
+    assert run(client, "kill -TERM $$")[0] == 128 + 15
+
+
+def test_a_host_has_its_own_user_and_home(client: paramiko.SSHClient, host: EmbeddedHost) -> None:
+    assert run(client, "id -un; echo $HOME; pwd")[1].decode().split() == [
+        USER,
+        *[str(host.directory / "home")] * 2,
+    ]
+    assert run(client, "id -u")[1] != b"0\n"
+    entry = run(client, f"getent passwd {USER}")[1].decode().strip().split(":")
+    assert entry[0] == USER and entry[5] == str(host.directory / "home")
+
+
+def test_the_stand_ins_come_first_and_see_this_host_only(
+    client: paramiko.SSHClient, host: EmbeddedHost, served: ServedRegistry
+) -> None:
+    pull = f"docker pull {served.reference}/certkit-probe/none:0"
+    assert b"certificate signed by unknown authority" in run(client, pull)[2]
+    trust(host, served)
+    assert b"manifest unknown" in run(client, pull)[2]
+    check = f"openssl s_client -connect {served.reference} -servername {NAME} -CAfile"
+    assert run(client, f"{check} {served.authority}")[0] == 0
+
+
+def test_only_the_one_key_is_let_in(host: EmbeddedHost, tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+    with pytest.raises(paramiko.AuthenticationException):
+        log_in(host, tmp_path / "other")
+
+
+def test_identity_files_are_for_their_owner_only(identity: Path) -> None:
+    assert identity.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_restart_is_recorded(client: paramiko.SSHClient, host: EmbeddedHost) -> None:
+    assert host.restarts == 0
+    assert run(client, host.inventory_entry(Path("x"))["restart_command"])[0] == 0
+    assert host.restarts == 1
+
+
+def test_switching_off_stops_what_runs_and_leaves_no_thread(
+    host: EmbeddedHost, identity: Path
+) -> None:
+    before = threading.active_count()
+    with log_in(host, identity) as client:
+        _, stdout, _ = client.exec_command("echo started; sleep 60", timeout=30)
+        assert stdout.readline() == "started\n"
+        host.close()
+        assert stdout.channel.recv_exit_status() != 0
+    with pytest.raises(OSError):
+        log_in(host, identity)
+    for thread in threading.enumerate():
+        if thread.name.startswith("Thread") and thread is not threading.main_thread():
+            thread.join(timeout=5)
+    assert threading.active_count() <= before
