@@ -41,6 +41,7 @@ class RuntimeReport:
         restart_due: Whether its trust changed since the daemon was last restarted by certkit,
             in this run or an earlier one that was cut short.
         notes: Things worth a line: a shadowing directory, a stray ``.key``, ...
+        verification: What the runtime says of how it verifies registries; see `Probe`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class RuntimeReport:
     daemon: bool | None = None
     restart_due: bool = False
     notes: tuple[str, ...] = ()
+    verification: str = ""
 
 
 @dataclass(frozen=True)

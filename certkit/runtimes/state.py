@@ -20,7 +20,8 @@ class Evidence:
     Attributes:
         kind: ``command`` (found on PATH), ``path`` (exists), or ``user-path`` (exists below the
             home or runtime directory of a user; the runtime is then placed once for each user).
-        value: The command's name, an absolute path, or a path that begins with ``~/``.
+        value: The command's name, an absolute path, a path that begins with ``~/`` (the user's
+            home), or one that begins with ``@run/`` (the user's ``/run/user/UID``).
     """
 
     kind: EvidenceKind
@@ -103,6 +104,13 @@ class RuntimeState:
         version: A command that prints the version.
         probe: How to ask the runtime's own puller.
         activation: What to do when a file changed; None when the runtime reads at each pull.
+        user: Of a runtime that belongs to a user: the only user to look at. Empty to look at
+            every user whose daemon's socket stands in ``/run/user``, or at the login user when
+            that is not root.
+        shadows: Paths that, where they exist, are read in place of the files (facts: the first
+            directory wins, there is no merge); reported as notes.
+        hides: Directories that the files' own directories keep from being read; reported as notes
+            when there is something in them that would be missed.
     """
 
     name: str
@@ -112,6 +120,36 @@ class RuntimeState:
     version: tuple[str, ...]
     probe: Probe
     activation: Activation | None = None
+    user: str = ""
+    shadows: tuple[str, ...] = ()
+    hides: tuple[str, ...] = ()
+
+    @property
+    def per_user(self) -> bool:
+        """Whether it belongs to users: placed, restarted and probed once for each of them."""
+        return any(sign.kind == "user-path" for sign in self.detect)
+
+
+@dataclass(frozen=True)
+class RuntimeChoice:
+    """What the operator said of a host's runtimes, in the inventory or on the command line.
+
+    Attributes:
+        runtimes: ``("auto",)``, or names out of the catalogue.
+        service: The daemon's name for the service manager, where it is not the usual one.
+        certs_dir: The directory that holds one directory for each registry, where it is not the
+            usual one.
+        restart_command: Run by ``sh -c`` on the host in place of the service manager.
+        rootless_user: The user a rootless runtime belongs to; None to find them.
+        timeout: Seconds that a restart, and then the health check, may each take.
+    """
+
+    runtimes: tuple[str, ...] = ("auto",)
+    service: str | None = None
+    certs_dir: str | None = None
+    restart_command: str | None = None
+    rootless_user: str | None = None
+    timeout: int = 90
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+# shellcheck shell=sh disable=SC2034 # the parts are joined before they run
+# Reads the data: one `key value` a line; a blob's lines begin with | and may hold anything.
+# Runtime r has r_KEY_r, file f has f_KEY_f, reference k has k_KEY_k, blob b has blob_b.
+R=0
+F=0
+K=0
+B=0
+NESTED=
+O_CHECK=0
+O_FORCE=0
+O_RESTARTS=0
+O_WAIT=15
+O_OPERATOR=
+O_IMAGE=
+O_LIMIT=60
+
+load() {
+  while IFS= read -r LINE; do
+    case $LINE in
+      '|'*)
+        d_blob=$d_blob${d_first-$NL}${LINE#?}
+        unset d_first
+        continue
+        ;;
+    esac
+    KEY=${LINE%% *}
+    VALUE=${LINE#* }
+    case $KEY in
+      nested) NESTED=$VALUE ;;
+      check) O_CHECK=$VALUE ;;
+      force) O_FORCE=$VALUE ;;
+      restarts) O_RESTARTS=$VALUE ;;
+      wait) O_WAIT=$VALUE ;;
+      operator) O_OPERATOR=$VALUE ;;
+      image) O_IMAGE=$VALUE ;;
+      limit-probe) O_LIMIT=$VALUE ;;
+      blob)
+        B=$((B + 1))
+        d_blob=
+        d_first=
+        ;;
+      blob-end) put "blob_$B" "$d_blob" ;;
+      runtime)
+        R=$((R + 1))
+        for d_key in detect version health running live verify shadow hide user service scope \
+          command pull digest present remove found; do
+          put "r_${d_key}_$R" ''
+        done
+        put "r_name_$R" "$VALUE"
+        put "r_named_$R" 0
+        put "r_peruser_$R" 0
+        put "r_limit_$R" 90
+        ;;
+      detect | version | health | running | live | verify | shadow | hide | pull | digest | present | remove)
+        add "r_${KEY}_$R" "$VALUE"
+        ;;
+      named | peruser | user | service | scope | command | limit) put "r_${KEY}_$R" "$VALUE" ;;
+      file)
+        F=$((F + 1))
+        put "f_path_$F" "$VALUE"
+        put "f_runtime_$F" "$R"
+        put "f_action_$F" skip
+        ;;
+      mode | perm | owner | content) put "f_${KEY}_$F" "$VALUE" ;;
+      reference)
+        K=$((K + 1))
+        put "k_text_$K" "$VALUE"
+        ;;
+      connect | host | isip | cafile) put "k_${KEY}_$K" "$VALUE" ;;
+      "end-$N") ;;
+      *) fail internal "$KEY" 'unknown key' ;;
+    esac
+  done
+}
+
+# expand PATH: ~/ is the home and @run/ the runtime directory of whoever runs this.
+expand() {
+  # shellcheck disable=SC2088 # the two characters as they stand
+  case $1 in
+    '~/'*) GOT=${HOME%/}/${1#??} ;;
+    '@run/'*) GOT=$RUN/${1#@run/} ;;
+    *) GOT=$1 ;;
+  esac
+}
