@@ -1,0 +1,1 @@
+"""The directory on disk: layout, modes, the lock, atomic writes, key encryption, the journal."""

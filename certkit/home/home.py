@@ -1,0 +1,200 @@
+"""The home: one directory with every registry's files, a lock and a journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from certkit.errors import HomeError, InputError
+from certkit.home.files import check_directory, make_directory, sweep, unusable
+from certkit.home.journal import Journal
+from certkit.home.lock import locked
+from certkit.home.registry import RECORD, RegistryFiles
+from certkit.names import RegistryReference
+
+ENVIRONMENT = "CERTKIT_HOME"
+
+_REGISTRIES, _JOURNAL, _LOCK = "registries", "journal.jsonl", "lock"
+
+
+def home_path(option: Path | None = None) -> Path:
+    """Where the home is: ``--home``, else ``CERTKIT_HOME``, else the user's data directory.
+
+    Args:
+        option: What ``--home`` gave.
+
+    Returns:
+        An absolute path without symbolic links; it need not exist.
+    """
+    path = option or Path(
+        os.environ.get(ENVIRONMENT) or platformdirs.user_data_dir("certkit", appauthor=False)
+    )
+    try:
+        return path.expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise HomeError(f"{path} is not a usable path: {error}") from error
+
+
+class Home:
+    """A home that exists and that nobody else can get into.
+
+    Use `open` or `create`.
+
+    Attributes:
+        path: The directory.
+        journal: What was done here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = Journal(path / _JOURNAL)
+
+    @classmethod
+    def open(cls, path: Path) -> Home:
+        """Open an existing home.
+
+        Args:
+            path: From `home_path`.
+
+        Raises:
+            HomeError: There is none, or it is lax or somebody else's.
+        """
+        if not path.exists():
+            raise HomeError(f"there is no home at {path}", "make one with certkit init")
+        check_directory(path)
+        if not (path / _REGISTRIES).exists():
+            raise HomeError(
+                f"{path} is not a certkit home", "name it with --home, or make one: certkit init"
+            )
+        check_directory(path / _REGISTRIES)
+        return cls(path)
+
+    @classmethod
+    def create(cls, path: Path) -> Home:
+        """Open a home, making it and its parents when they are not there.
+
+        Args:
+            path: From `home_path`.
+
+        Raises:
+            HomeError: It cannot be made, is lax, somebody else's, or holds something else.
+        """
+        missing = [parent for parent in (path, *path.parents) if not os.path.lexists(parent)]
+        for directory in reversed(missing):
+            _make(directory)
+        check_directory(path)
+        try:
+            strangers = {entry.name for entry in path.iterdir()} - {_JOURNAL, _LOCK}
+        except OSError as error:
+            raise unusable("cannot read", path, error) from error
+        if _REGISTRIES not in strangers:
+            if strangers:
+                raise HomeError(
+                    f"{path} is not a certkit home and not empty",
+                    "name an empty or new directory with --home",
+                )
+            _make(path / _REGISTRIES)
+        return cls.open(path)
+
+    @contextmanager
+    def lock(self, command: str) -> Iterator[None]:
+        """Hold the home's lock while the block runs, after removing what a killed run left.
+
+        Args:
+            command: What is being done, for the message to whoever finds it locked.
+
+        Raises:
+            HomeError: Another process holds it.
+        """
+        with locked(self.path / _LOCK, command):
+            try:
+                for directory in (self.path, self._registries, *self._directories()):
+                    sweep(directory)
+            except OSError as error:
+                raise unusable("cannot clean up", self.path, error) from error
+            yield
+
+    def directory_of(self, reference: RegistryReference) -> Path:
+        """Where a registry's files are, or would be."""
+        return self._registries / reference.slug
+
+    def registries(self) -> tuple[RegistryFiles, ...]:
+        """Every registry, ordered by name.
+
+        Raises:
+            HomeError: One of them is half made, damaged or lax.
+        """
+        return tuple(RegistryFiles(directory) for directory in self._directories())
+
+    def find(self, reference: RegistryReference) -> RegistryFiles | None:
+        """The registry that a reference or alias means, or None."""
+        directory = self.directory_of(reference)
+        if (directory / RECORD).exists():
+            found = RegistryFiles(directory)
+            if reference in found.references:
+                return found
+        for files in self.registries():
+            if reference in files.references:
+                return files
+        return None
+
+    def registry(self, reference: RegistryReference | str) -> RegistryFiles:
+        """The registry that a reference or alias means.
+
+        Raises:
+            InputError: The home has no such registry.
+            HomeError: It is half made, damaged or lax.
+        """
+        if isinstance(reference, str):
+            reference = RegistryReference.parse(reference)
+        found = self.find(reference)
+        if found is None:
+            known = ", ".join(files.reference.text for files in self.registries())
+            raise InputError(
+                f"the home {self.path} has no registry {reference}",
+                f"it has {known}" if known else f"make it with certkit init {reference}",
+            )
+        return found
+
+    def sole_registry(self) -> RegistryFiles:
+        """The only registry of the home, for commands that were not told which.
+
+        Raises:
+            InputError: There is none, or more than one.
+            HomeError: It is half made, damaged or lax.
+        """
+        every = self.registries()
+        if not every:
+            raise InputError(f"the home {self.path} has no registry", "make one with certkit init")
+        if len(every) > 1:
+            known = ", ".join(files.reference.text for files in every)
+            raise InputError(f"the home has {len(every)} registries", f"name one of {known}")
+        return every[0]
+
+    @property
+    def _registries(self) -> Path:
+        return self.path / _REGISTRIES
+
+    def _directories(self) -> tuple[Path, ...]:
+        """Registry directories; hidden ones are being made, empty ones hold nothing to lose."""
+        try:
+            return tuple(
+                path
+                for path in sorted(self._registries.iterdir())
+                if not path.name.startswith(".") and path.is_dir() and any(path.iterdir())
+            )
+        except OSError as error:
+            raise unusable("cannot read", self._registries, error) from error
+
+
+def _make(directory: Path) -> None:
+    try:
+        make_directory(directory)
+    except HomeError as error:
+        # Two commands may start at once; the one that comes second finds it made.
+        if not isinstance(error.__cause__, FileExistsError):
+            raise

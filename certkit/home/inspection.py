@@ -1,0 +1,279 @@
+"""What ``certkit inspect`` shows: a file, a registry, the home or a live server, as data."""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from certkit.errors import CertkitError, HomeError, InputError
+from certkit.home.home import Home
+from certkit.home.keyfile import key_protection
+from certkit.home.registry import AUTHORITY_KEY, MODES, RegistryFiles
+from certkit.home.served import fetch_served
+from certkit.names import RegistryReference
+from certkit.pki.bundle import fingerprint, parse_certificates
+from certkit.pki.describe import describe_certificate
+from certkit.pki.keys import describe_key
+from certkit.pki.verify import verify_server
+
+SCHEMA = "certkit.inspect/1"
+
+_MAX_BYTES = 4 << 20
+_KEY_BLOCK = re.compile(
+    rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL
+)
+
+Kind = Literal["certificate", "bundle", "key", "registry", "home", "live"]
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with label and text pairs below it."""
+
+    heading: str
+    pairs: Pairs
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Something looked at, as data and in words.
+
+    Attributes:
+        kind: What it is.
+        sections: The words.
+        values: The JSON, without schema and kind.
+        attention: Whether somebody should act: expired, or not what the home says.
+    """
+
+    kind: Kind
+    sections: tuple[Section, ...]
+    values: dict[str, Any]
+    attention: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The document for ``-o json``."""
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "attention": self.attention,
+            **self.values,
+        }
+
+
+def inspect_file(path: Path, now: datetime) -> Inspection:
+    """Look at a certificate, a bundle or a private key; a key's content is never shown.
+
+    Raises:
+        InputError: It cannot be read, or is none of these.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+            mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB", "name a certificate")
+    keys = [match[0] for match in _KEY_BLOCK.finditer(data)]
+    if keys:
+        rest = _KEY_BLOCK.sub(b"", data)
+        certificates = parse_certificates(rest, str(path)) if b"-----BEGIN" in rest else ()
+        return _inspect_key(path, keys[0], mode, certificates, now)
+    if data[:1] == b"\x30":
+        try:
+            certificates = (x509.load_der_x509_certificate(data),)
+        except ValueError:
+            certificates = parse_certificates(data, str(path))
+    else:
+        certificates = parse_certificates(data, str(path))
+    kind: Kind = "certificate" if len(certificates) == 1 else "bundle"
+    sections, described, attention = _describe_all(certificates, now)
+    values = {"file": str(path), "certificates": described}
+    return Inspection(kind, tuple(sections), values, attention)
+
+
+def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
+    """Look at a registry of the home: its trust, its certificate, its key's protection.
+
+    Raises:
+        HomeError: A file is missing, damaged or lax.
+    """
+    bundle = files.bundle()
+    trust, trusted, old = _describe_all(bundle.certificates, now, "trusted authority")
+    served, chain, old_server = _describe_all(files.server_chain, now, "server certificate")
+    key = _authority_key_words(files)
+    summary: Pairs = [
+        ("registry", files.reference.text),
+        ("aliases", ", ".join(alias.text for alias in files.aliases)),
+        ("directory", str(files.directory)),
+        ("authority's key", key),
+        ("missing", ", ".join(files.missing)),
+    ]
+    values = {
+        **files.request.to_json(),
+        "directory": str(files.directory),
+        "missing": list(files.missing),
+        "authority_key": key,
+        "trust": trusted,
+        "server": chain,
+    }
+    sections = (_section("registry", summary), *trust, *served)
+    return Inspection("registry", sections, values, old or old_server or bool(files.missing))
+
+
+def inspect_home(home: Home, now: datetime) -> Inspection:
+    """Look at the home: a line for each registry.
+
+    Raises:
+        HomeError: A registry is half made, damaged or lax.
+    """
+    sections = [Section("home", [("path", str(home.path))])]
+    described = []
+    attention = False
+    for files in home.registries():
+        inspection = inspect_registry(files, now)
+        leaf = describe_certificate(files.leaf, now)
+        entries = files.bundle().entries
+        words = dict(leaf.words())
+        pairs = [
+            ("aliases", ", ".join(alias.text for alias in files.aliases)),
+            ("certificate until", words["valid until"]),
+            *(("authority until", f"{entry.not_after}  {entry.subject}") for entry in entries),
+            ("authority's key", _authority_key_words(files)),
+            ("missing", ", ".join(files.missing)),
+        ]
+        sections.append(_section(files.reference.text, pairs))
+        described.append({"attention": inspection.attention, **inspection.values})
+        attention = attention or inspection.attention
+    if not described:
+        sections.append(Section("registries", [("none", "make one with certkit init")]))
+    values = {"home": str(home.path), "registries": described}
+    return Inspection("home", tuple(sections), values, attention)
+
+
+def inspect_live(
+    reference: RegistryReference, files: RegistryFiles | None, now: datetime
+) -> Inspection:
+    """Look at what a running registry serves, and judge it by the home.
+
+    Args:
+        reference: Where to connect.
+        files: What the home has for it, if anything.
+        now: The time.
+
+    Raises:
+        HostError: It cannot be reached or does not speak TLS.
+        HomeError: The home's files are missing, damaged or lax.
+    """
+    chain = fetch_served(reference)
+    sections, described, attention = _describe_all(chain, now, "served certificate")
+    values: dict[str, Any] = {"registry": reference.text, "served": described, "home": None}
+    if files is None:
+        verdict = [("verdict", "the home does not know this registry, so it cannot be judged")]
+    else:
+        same = fingerprint(chain[0]) == fingerprint(files.leaf)
+        reason = ""
+        try:
+            verify_server(chain, files.bundle().certificates, [reference.subject_name], now)
+        except HomeError:
+            raise
+        except CertkitError as error:
+            reason = error.message
+        attention = attention or not same or bool(reason)
+        values["home"] = {"same": same, "trusted": not reason, "reason": reason}
+        verdict = [
+            ("verdict", _VERDICTS[same, not reason]),
+            ("reason", reason),
+        ]
+    return Inspection(
+        "live", (_section(f"live {reference}", verdict), *sections), values, attention
+    )
+
+
+_VERDICTS = {
+    (True, True): "it serves the home's certificate, and the hosts' trust accepts it",
+    (True, False): "it serves the home's certificate, but the hosts' trust refuses it",
+    (False, True): "it serves another certificate than the home's, which the hosts' trust accepts",
+    (False, False): "it serves another certificate than the home's, and the hosts' trust refuses "
+    "it",
+}
+
+
+def _inspect_key(
+    path: Path,
+    block: bytes,
+    mode: int,
+    certificates: tuple[x509.Certificate, ...],
+    now: datetime,
+) -> Inspection:
+    try:
+        protection = key_protection(block)
+    except HomeError as error:
+        raise InputError(f"{path}: {error.message}") from error
+    kind, digest = "", ""
+    if not protection.encrypted:
+        try:
+            public = serialization.load_pem_private_key(block, None).public_key()
+        except (ValueError, TypeError):
+            raise InputError(f"{path} holds a damaged private key") from None
+        kind = describe_key(public)
+        hashed = hashes.Hash(hashes.SHA256())
+        hashed.update(
+            public.public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+        digest = hashed.finalize().hex()
+    lax = bool(mode & 0o077)
+    pairs: Pairs = [
+        ("key", kind),
+        ("protection", f"encrypted ({protection.scheme})" if protection.encrypted else "plain"),
+        ("public SHA-256", digest),
+        ("mode", f"{mode:04o}" + (f", others can get at it: chmod 600 {path}" if lax else "")),
+    ]
+    sections, described, attention = _describe_all(certificates, now)
+    values = {
+        "file": str(path),
+        "mode": f"{mode:04o}",
+        "encrypted": protection.encrypted,
+        "protection": protection.scheme,
+        "key": kind,
+        "public_sha256": digest,
+        "certificates": described,
+    }
+    weak = protection.encrypted and not protection.strong
+    head = _section("private key", pairs)
+    return Inspection("key", (head, *sections), values, attention or lax or weak)
+
+
+def _describe_all(
+    certificates: tuple[x509.Certificate, ...], now: datetime, heading: str = "certificate"
+) -> tuple[list[Section], list[dict[str, Any]], bool]:
+    described = [describe_certificate(certificate, now) for certificate in certificates]
+    total = len(described)
+    sections = [
+        Section(heading if total == 1 else f"{heading} {number} of {total}", item.words())
+        for number, item in enumerate(described, 1)
+    ]
+    attention = any(item.state != "valid" for item in described)
+    return sections, [item.to_json() for item in described], attention
+
+
+def _authority_key_words(files: RegistryFiles) -> str:
+    if AUTHORITY_KEY in files.missing:
+        return "not here"
+    protection = key_protection(files.read(AUTHORITY_KEY))
+    mode = f"{MODES[AUTHORITY_KEY]:04o}"
+    return f"encrypted ({protection.scheme})" if protection.encrypted else f"plain, mode {mode}"
+
+
+def _section(heading: str, pairs: Pairs) -> Section:
+    return Section(heading, [(label, text) for label, text in pairs if text])

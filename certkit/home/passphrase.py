@@ -1,0 +1,157 @@
+"""Where the authority's passphrase comes from: a file, the environment, or a question.
+
+Never from the command line, where every user of the machine can read it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from certkit.errors import InputError
+from certkit.secret import Secret
+
+ENVIRONMENT = "CERTKIT_CA_PASSPHRASE"
+NEW_ENVIRONMENT = "CERTKIT_CA_NEW_PASSPHRASE"
+
+MAX_BYTES = 4096
+"""A passphrase file larger than this, in bytes, is some other file given by mistake."""
+
+Ask = Callable[[str], str]
+"""Shows a question and returns what was typed, without echo."""
+
+
+@dataclass(frozen=True)
+class PassphraseSources:
+    """What the user gave; each source is looked at in this order.
+
+    Attributes:
+        file: ``--passphrase-file``.
+        refused: ``--no-passphrase``: the key is to be plain.
+        ask: How to ask, or None when there is no terminal.
+        environment: The variable that holds it.
+    """
+
+    file: Path | None = None
+    refused: bool = False
+    ask: Ask | None = None
+    environment: str = ENVIRONMENT
+
+    def __post_init__(self) -> None:
+        if self.file is not None and self.refused:
+            raise InputError(
+                "--passphrase-file and --no-passphrase contradict each other", "give one of them"
+            )
+
+    @property
+    def wants(self) -> bool | None:
+        """Whether the key is to be encrypted: yes, no, or None when the user did not say."""
+        if self.refused:
+            return False
+        return True if self.file is not None or self.environment in os.environ else None
+
+    def given(self) -> Secret | None:
+        """The passphrase from the file or the environment; None when neither was given.
+
+        Raises:
+            InputError: The file is missing, readable by others or empty; the variable is empty.
+        """
+        if self.refused:
+            return None
+        if self.file is not None:
+            return read_passphrase_file(self.file)
+        return _from_environment(self.environment)
+
+    def ask_new(self, what: str, *, optional: bool = True) -> Secret | None:
+        """Ask twice for the passphrase of a key that is being made or changed.
+
+        Args:
+            what: What it protects, for the question.
+            optional: Whether an empty answer means a plain key; otherwise it is refused.
+
+        Returns:
+            The passphrase, or None for a plain key: refused, answered with nothing, or nobody to
+            ask.
+
+        Raises:
+            InputError: The two answers differ, or it is empty and must not be.
+        """
+        if self.refused or self.ask is None:
+            return None
+        first = self.ask(
+            f"Passphrase for {what} (empty: leave it plain): "
+            if optional
+            else f"New passphrase for {what}: "
+        )
+        if not first:
+            if optional:
+                return None
+            raise InputError("the passphrase is empty", "use --no-passphrase to remove it")
+        if self.ask("The same again: ") != first:
+            raise InputError("the two passphrases differ", "run the command again")
+        return Secret(first)
+
+    def existing(self, what: str) -> Secret | None:
+        """The passphrase of an encrypted key; None when there is no source for it.
+
+        Raises:
+            InputError: As for `given`.
+        """
+        found = self.given()
+        if found is None and self.ask is not None and not self.refused:
+            answer = self.ask(f"Passphrase of {what}: ")
+            found = Secret(answer) if answer else None
+        return found
+
+
+def read_passphrase_file(path: Path) -> Secret:
+    """Read a passphrase from a file, dropping exactly one line end.
+
+    Args:
+        path: The file; a pipe (``<(pass show ca)``) works as well.
+
+    Raises:
+        InputError: It is missing, readable by others, empty, too large or not UTF-8.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputError(
+            f"cannot read the passphrase file {path}: {error.strerror}", "check the path"
+        ) from error
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise InputError(f"the passphrase file {path} is not a file")
+        if mode & 0o077:
+            raise InputError(
+                f"the passphrase file {path} has mode {stat.S_IMODE(mode):04o}: others can get at "
+                "it",
+                f"chmod 600 {path}",
+            )
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise InputError(f"the passphrase file {path} is larger than {MAX_BYTES} bytes")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"the passphrase file {path} is not UTF-8 text") from None
+    text = text[: -2 if text.endswith("\r\n") else -1] if text.endswith("\n") else text
+    if not text:
+        raise InputError(
+            f"the passphrase file {path} is empty", "write a passphrase, or use --no-passphrase"
+        )
+    return Secret(text)
+
+
+def _from_environment(variable: str) -> Secret | None:
+    value = os.environ.get(variable)
+    if value is None:
+        return None
+    if not value:
+        # An unset secret in a CI job must not make a plain key.
+        raise InputError(f"{variable} is set but empty", "unset it, or use --no-passphrase")
+    return Secret(value)
