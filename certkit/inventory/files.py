@@ -1,0 +1,216 @@
+"""Getting an inventory's text: from a file, standard input or a script, and only clean text."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from certkit.errors import InputError
+from certkit.inventory.places import shown
+
+MAX_BYTES = 10 * 1024 * 1024
+"""Largest inventory that is read: 10,000 hosts with a page of variables each take less."""
+
+SCRIPT_SECONDS = 15.0
+"""How long an inventory script may take; Ansible has no bound, and CI jobs hang for it."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85]")
+_DATA_SUFFIXES = frozenset((".yaml", ".yml", ".json", ".ini", ".txt"))
+_PROGRAM_STARTS = (b"#!", b"\x7fELF")
+
+
+def read_text(path: Path, source: str | None = None) -> str:
+    """Read a file that must be plain UTF-8 text with Unix line ends.
+
+    Args:
+        path: The file, or ``-`` for standard input.
+        source: What to call it in messages; by default the path.
+
+    Returns:
+        Its text.
+
+    Raises:
+        InputError: It is missing, unreadable, no file, too large, or not such text.
+    """
+    name = source or str(path)
+    if str(path) == "-":
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        return clean(raw, "standard input")
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) and not _is_pipe(file.fileno()):
+                raise InputError(f"{shown(name)} is not a file")
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(
+            f"the inventory {shown(name)} does not exist",
+            "copy inventory.example.yaml to hosts.yaml and name your hosts, or give -i FILE",
+        ) from None
+    except IsADirectoryError:
+        raise InputError(
+            f"{shown(name)} is a directory",
+            "name one file in it, or: ansible-inventory -i DIR --list | certkit ... -i -",
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot read {shown(name)}: {error.strerror}") from None
+    return clean(raw, name)
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def clean(raw: bytes, name: str) -> str:
+    """Decode what was read, and refuse what editors of other systems leave behind.
+
+    Such files mostly work and then fail in one place (a host whose name ends in a
+    carriage return); one sentence
+    now is cheaper.
+
+    Args:
+        raw: The bytes.
+        name: What to call the file in messages.
+
+    Returns:
+        The text.
+
+    Raises:
+        InputError: It is too large, empty, or not UTF-8 text with Unix line ends.
+    """
+    name = shown(name)
+    if len(raw) > MAX_BYTES:
+        raise InputError(f"{name} is larger than 10 MB", "is this an inventory?")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{name} is UTF-16", f"convert it: iconv -f UTF-16 -t UTF-8 {name}")
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise InputError(
+            f"{name} begins with a byte order mark (BOM)",
+            f"remove it: sed -i '1s/^\\xef\\xbb\\xbf//' {name}",
+        )
+    if b"\r" in raw:
+        line = raw[: raw.index(b"\r")].count(b"\n") + 1
+        raise InputError(
+            f"{name}:{line}: has Windows line ends (CRLF)", f"convert it: sed -i 's/\\r$//' {name}"
+        )
+    if raw.startswith(b"$ANSIBLE_VAULT;"):
+        raise InputError(f"{name} is encrypted by ansible-vault", VAULT_HINT)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(f"{name}:{line}: is not UTF-8 text", "save it as UTF-8") from None
+    if found := _CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError(f"{name}:{line}: holds a control character ({found[0]!r})", "remove it")
+    if not text.strip():
+        raise InputError(f"{name} is empty", "inventory.example.yaml shows what to write")
+    return text
+
+
+VAULT_HINT = "let Ansible resolve it: ansible-inventory -i FILE --list | certkit ... -i -"
+
+
+def is_script(path: Path) -> bool:
+    """Whether the file is an inventory script: executable, a program, and not named as data.
+
+    The name counts so that a ``hosts.yaml`` on a file system without modes never runs.
+    """
+    if str(path) == "-" or path.suffix.lower() in _DATA_SUFFIXES:
+        return False
+    try:
+        if not path.is_file() or not os.access(path, os.X_OK):
+            return False
+        with path.open("rb") as file:
+            return file.read(4).startswith(_PROGRAM_STARTS)
+    except OSError:
+        return False
+
+
+def run_script(path: Path, seconds: float = SCRIPT_SECONDS) -> str:
+    """Run ``SCRIPT --list`` once, without a shell, and return what it printed.
+
+    Args:
+        path: The script.
+        seconds: How long it may take, children included.
+
+    Returns:
+        Its standard output, checked as `clean` does.
+
+    Raises:
+        InputError: It cannot run, fails, takes too long or prints no clean text.
+    """
+    name = shown(path)
+    try:
+        process = subprocess.Popen(
+            [str(path.absolute()), "--list"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InputError(f"cannot run the inventory script {name}: {error.strerror}") from None
+    with process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise InputError(
+                f"the inventory script {name} took longer than {seconds:g} s",
+                f"save its answer and use that: {name} --list > hosts.json",
+            ) from None
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        lines = err.decode("utf-8", "replace").strip().splitlines()
+        raise InputError(
+            f"the inventory script {name} ended with status {process.returncode}",
+            f"it said: {shown(lines[-1])}" if lines else f"run it by hand: {name} --list",
+        )
+    return clean(out, f"{name} --list")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # The whole group: a script's children hold the pipe open long after the script is gone.
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
+    process.communicate()
+
+
+def read_secret_file(path: Path) -> str:
+    """Read a secret from a file that only its owner can read; the last line end is dropped.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The secret.
+
+    Raises:
+        InputError: It is missing, empty, has several lines, or others can read it.
+    """
+    name = shown(path)
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            raw = file.read(4097)
+    except OSError as error:
+        raise InputError(f"cannot read the secret in {name}: {error.strerror}") from None
+    if stat.S_ISREG(mode) and mode & 0o077:
+        raise InputError(f"others can read the secret in {name}", f"chmod 600 {name}")
+    try:
+        secret = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise InputError(f"the secret in {name} is not UTF-8 text") from None
+    if not secret or "\n" in secret or "\0" in secret or len(raw) > 4096:
+        raise InputError(f"{name} does not hold one secret on one line")
+    return secret

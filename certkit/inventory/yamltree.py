@@ -1,0 +1,221 @@
+"""YAML as a tree that knows its lines: strict where PyYAML is silent.
+
+Duplicate keys, recursive aliases, alias bombs and foreign tags are refused with their place.
+Scalars keep the text that was written, so that the schema decides what a value is: YAML 1.1 would
+make ``no`` a boolean and ``22:22`` the number 1342.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import yaml
+from yaml.events import MappingEndEvent, MappingStartEvent, SequenceEndEvent, SequenceStartEvent
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from certkit.errors import InputError
+from certkit.inventory.files import VAULT_HINT
+from certkit.inventory.places import Place, shown
+
+MAX_NODES = 2_000_000
+MAX_DEPTH = 40
+
+_PREFIX = "tag:yaml.org,2002:"
+_NULL = f"{_PREFIX}null"
+_MERGE = f"{_PREFIX}merge"
+_BOOL = f"{_PREFIX}bool"
+_TRUE = frozenset(("yes", "true", "on", "y"))
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+
+# A bracket whose closing one follows with nothing in between that could hide another bracket.
+_CLOSED = re.compile(
+    r"""[\[{](?:[^\[\]{}"'#\n]|"[^"\\\n\[\]{}]*"|'[^'\n\[\]{}]*')*[\]}]""",
+)
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Tree:
+    """One YAML document.
+
+    Args:
+        text: What was read.
+        source: What to call the file in messages.
+    """
+
+    def __init__(self, text: str, source: str) -> None:
+        self.source = source
+        self._visited = 0
+        self.root = self._compose(text)
+
+    def _compose(self, text: str) -> Node:
+        loader = _Loader(text)
+        try:
+            if _may_be_deep(text):
+                _refuse_depth(text, self.source)
+            root = loader.get_single_node()
+        except yaml.MarkedYAMLError as error:
+            self._explain(error, text)
+        except yaml.YAMLError as error:
+            raise InputError(f"{shown(self.source)} is not YAML: {shown(error)}") from None
+        finally:
+            loader.dispose()
+        if root is None or (isinstance(root, ScalarNode) and root.tag == _NULL):
+            raise InputError(
+                f"{shown(self.source)} is empty", "inventory.example.yaml shows what to write"
+            )
+        assert isinstance(root, Node)
+        return root
+
+    def _explain(self, error: yaml.MarkedYAMLError, text: str) -> NoReturn:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line if mark else 0
+        place = Place(self.source, line + 1, (mark.column if mark else 0) + 1)
+        lines = text.split("\n")
+        for number in (line, line - 1):
+            if 0 <= number < len(lines) and (found := re.match(r" *\t", lines[number])):
+                Place(self.source, number + 1, found.end()).refuse(
+                    "is indented with a tab, which YAML forbids", "indent with spaces"
+                )
+        problem = error.problem or error.context or "it cannot be read"
+        if "single document" in (error.context or ""):
+            problem = "holds more than one document"
+        place.refuse(f"is not YAML: {shown(problem)}", "check the indentation around it")
+
+    def place(self, node: Node, what: str = "") -> Place:
+        """Where a node begins."""
+        mark = node.start_mark
+        return Place(self.source, mark.line + 1, mark.column + 1, what)
+
+    def visit(self, node: Node, depth: int) -> None:
+        """Count a node, so that aliases cannot unfold without end."""
+        self._visited += 1
+        if self._visited > MAX_NODES or depth > MAX_DEPTH:
+            self.place(node).refuse(
+                "unfolds without end through its aliases, or is nested too deeply"
+            )
+
+    def pairs(self, node: Node, what: str, depth: int = 0) -> Iterator[tuple[str, Node, Node]]:
+        """The keys of a mapping, each once, merge keys (``<<``) resolved.
+
+        Args:
+            node: The mapping, or an empty value, which has no keys.
+            what: What it is, for messages: ``hosts``, ``host web01``.
+            depth: How deep it stands.
+
+        Yields:
+            The key's text, the key's node and the value's node.
+
+        Raises:
+            InputError: It is not a mapping, or has a key twice.
+        """
+        self.visit(node, depth)
+        if is_null(node):
+            return
+        if not isinstance(node, MappingNode):
+            self.place(node).refuse(f"{what} must be a mapping of keys", "write key: value lines")
+        own: dict[str, Node] = {}
+        merged: list[Node] = []
+        for key, value in node.value:
+            if key.tag == _MERGE:
+                merged += value.value if isinstance(value, SequenceNode) else [value]
+                continue
+            if not isinstance(key, ScalarNode):
+                self.place(key).refuse(f"{what} has a key that is not a text")
+            if key.value in own:
+                self.place(key).refuse(
+                    f"{what} has the key '{shown(key.value)}' twice",
+                    f"it stands in line {own[key.value].start_mark.line + 1} already; keep one",
+                )
+            own[key.value] = key
+            yield key.value, key, value
+        for other in reversed(merged):
+            for name, key, value in self.pairs(other, what, depth + 1):
+                if name not in own:
+                    own[name] = key
+                    yield name, key, value
+
+    def items(self, node: Node, depth: int = 0) -> list[Node]:
+        """The nodes of a sequence; a single scalar counts as a sequence of one."""
+        self.visit(node, depth)
+        if isinstance(node, SequenceNode):
+            return list(node.value)
+        return [node]
+
+    def scalar(self, node: Node, what: str) -> str:
+        """The text of a scalar as written.
+
+        Raises:
+            InputError: It is a list or a mapping, encrypted, or has a tag of its own.
+        """
+        self.refuse_tags(node, what)
+        if not isinstance(node, ScalarNode):
+            self.place(node).refuse(f"{what} must be a single value, not a list or a mapping")
+        return str(node.value)
+
+    def refuse_tags(self, node: Node, what: str) -> None:
+        """Refuse ``!vault`` and every other tag that YAML itself does not have."""
+        if node.tag.startswith(_PREFIX) or node.tag == "!unsafe":
+            return
+        if node.tag in ("!vault", "!vault-encrypted"):
+            self.place(node).refuse(f"{what} is encrypted by ansible-vault", VAULT_HINT)
+        self.place(node).refuse(f"{what} has the tag {shown(node.tag)}, which means nothing here")
+
+    def plain(self, node: Node, depth: int = 0) -> Any:  # noqa: ANN401 - whatever the file holds
+        """Python data for a value that is only kept; booleans and whole numbers become such."""
+        self.visit(node, depth)
+        if isinstance(node, MappingNode):
+            return {
+                name: self.plain(value, depth + 1)
+                for name, _, value in self.pairs(node, "the value", depth + 1)
+            }
+        if isinstance(node, SequenceNode):
+            return [self.plain(item, depth + 1) for item in node.value]
+        if node.tag == _NULL:
+            return None
+        if node.tag == _BOOL:
+            return node.value.lower() in _TRUE
+        if node.tag == f"{_PREFIX}int" and _INT.fullmatch(node.value) and len(node.value) < 19:
+            return int(node.value)
+        return str(node.value)
+
+
+def is_null(node: Node) -> bool:
+    """Whether the value was left empty."""
+    return isinstance(node, ScalarNode) and node.tag == _NULL
+
+
+def _may_be_deep(text: str) -> bool:
+    # Each level of a block takes a column of its longest line, each level of a flow a bracket
+    # that is not closed again on its line.
+    openers = text.count("[") + text.count("{")
+    if openers > 500:
+        text = _CLOSED.sub("", _CLOSED.sub("", text))
+        openers = text.count("[") + text.count("{")
+    return openers > 500 or max(map(len, text.split("\n"))) > 500
+
+
+def _refuse_depth(text: str, source: str) -> None:
+    """Measure the depth from the events alone, because the composer recurses in C.
+
+    Some ten thousand open brackets make libyaml's composer overflow the stack and kill the
+    process; its parser, which gives the events, keeps its own stack.
+    """
+    depth = 0
+    parser = _Loader(text)
+    try:
+        while parser.check_event():
+            event = parser.get_event()
+            if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    mark = event.start_mark
+                    assert mark is not None
+                    place = Place(source, mark.line + 1, mark.column + 1)
+                    place.refuse("is nested too deeply for an inventory")
+            elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+                depth -= 1
+    finally:
+        parser.dispose()
