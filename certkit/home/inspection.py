@@ -68,6 +68,42 @@ class Inspection:
         }
 
 
+def inspect_target(target: str | None, home: Path, *, live: bool, now: datetime) -> Inspection:
+    """Look at what a text means: a file that exists, a registry of the home, or a live server.
+
+    Args:
+        target: A path, a registry reference, or None for the home.
+        home: The home, from `home_path`; it need not exist unless it is meant.
+        live: Ask the running registry even when the home knows it.
+        now: The time, with a time zone.
+
+    Raises:
+        InputError: It is neither a file nor a reference.
+        HomeError: The home is unusable.
+        HostError: The live registry cannot be reached or does not speak TLS.
+    """
+    if target is None:
+        return inspect_home(Home.open(home), now)
+    path = Path(target).expanduser()
+    if not live and path.is_dir():
+        return inspect_home(Home.open(path.resolve()), now)
+    if not live and path.exists():
+        return inspect_file(path, now)
+    try:
+        reference = RegistryReference.parse(target)
+    except InputError as error:
+        if live:
+            raise
+        raise InputError(
+            f"there is no file {_printable(target)}, and {error.message}",
+            error.hint or "name a file, a registry, or host:port",
+        ) from error
+    files = Home.open(home).find(reference) if home.exists() else None
+    if files is not None and not live:
+        return inspect_registry(files, now)
+    return inspect_live(reference, files, now)
+
+
 def inspect_file(path: Path, now: datetime) -> Inspection:
     """Look at a certificate, a bundle or a private key; a key's content is never shown.
 
@@ -277,3 +313,7 @@ def _authority_key_words(files: RegistryFiles) -> str:
 
 def _section(heading: str, pairs: Pairs) -> Section:
     return Section(heading, [(label, text) for label, text in pairs if text])
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from certkit.errors import InputError
 from certkit.home.files import write_atomic
@@ -30,6 +31,33 @@ class Repassphrased:
     before: KeyProtection
     after: KeyProtection
     changed: bool
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for people."""
+        key = f"the authority's key of {self.files.reference}"
+        if not self.changed:
+            return f"{key} is plain already; nothing to do"
+        return f"{key} is now {self._words}"
+
+    @property
+    def warning(self) -> str:
+        """What to say while the key is plain."""
+        return f"everybody who reads {self.files.path(AUTHORITY_KEY)} can sign for the registry"
+
+    def to_json(self) -> dict[str, Any]:
+        """The document for ``-o json``."""
+        return {
+            "schema": "certkit.passphrase/1",
+            "registry": self.files.reference.text,
+            "changed": self.changed,
+            "encrypted": self.after.encrypted,
+            "protection": self.after.scheme,
+        }
+
+    @property
+    def _words(self) -> str:
+        return f"encrypted ({self.after.scheme})" if self.after.encrypted else "plain"
 
 
 def change_passphrase(

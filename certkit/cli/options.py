@@ -1,0 +1,56 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class DocumentOutput(str, Enum):
+    """What ``-o`` takes where a command prints one document."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        envvar="CERTKIT_HOME",
+        help="Where certkit keeps authorities and keys; default: the user's data directory.",
+        show_default=False,
+    ),
+]
+
+InventoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory",
+        "-i",
+        metavar="FILE",
+        envvar="CERTKIT_INVENTORY",
+        help="The hosts; default: hosts.yaml here.",
+        show_default=False,
+    ),
+]
+
+OutputOption = Annotated[
+    DocumentOutput,
+    typer.Option("--output", "-o", help="Words, or one JSON document on standard output."),
+]
+
+PassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="Read the passphrase of the authority's key from this file (mode 0600). "
+        "CERTKIT_CA_PASSPHRASE works as well.",
+        show_default=False,
+    ),
+]
