@@ -1,0 +1,178 @@
+"""Reads known_hosts files and finds the lines that speak of a host.
+
+The format is that of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". paramiko's own reader gives up on a
+whole file at its first marker or odd line, knows no wildcards and is quadratic, so this is ours:
+exact names are looked up in a dict, the few patterns are tried in turn, and hashed names cost one
+HMAC each. Lines that cannot be read are kept as problems and skipped, as OpenSSH does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+Marker = Literal["", "cert-authority", "revoked"]
+
+_MARKERS: dict[bytes, Marker] = {b"@cert-authority": "cert-authority", b"@revoked": "revoked"}
+# Anything longer is no key: an RSA key of 16384 bits takes 2.8 kB in base64.
+_LONGEST_LINE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line.
+
+    Attributes:
+        marker: What the line means; empty for a plain host key.
+        key_type: The type that the line claims, such as ``ssh-ed25519``.
+        blob: The public key in SSH wire format.
+        path: The file.
+        line: Line number, from 1.
+    """
+
+    marker: Marker
+    key_type: str
+    blob: bytes
+    path: Path
+    line: int
+
+    @property
+    def where(self) -> str:
+        """``file:line``, for messages."""
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(slots=True)
+class KnownHosts:
+    """The lines of some files, ready to be searched; changed only by `add`."""
+
+    problems: list[str] = field(default_factory=list)
+    _exact: dict[bytes, list[Entry]] = field(default_factory=dict)
+    _patterns: list[tuple[tuple[bytes, ...], Entry]] = field(default_factory=list)
+    _hashed: list[tuple[bytes, bytes, Entry]] = field(default_factory=list)
+
+    def read(self, path: Path, text: bytes) -> None:
+        """Take in the text of one file; never fails, see `problems`."""
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                self._read_line(path, number, line)
+            except ValueError as error:
+                self.problems.append(f"{path}:{number}: {error}")
+
+    def _read_line(self, path: Path, number: int, line: bytes) -> None:
+        words = line.split(None, 4)
+        if not words or words[0].startswith(b"#"):
+            return
+        if len(line) > _LONGEST_LINE:
+            raise ValueError("the line is too long")
+        marker: Marker = ""
+        if words[0].startswith(b"@"):
+            if words[0] not in _MARKERS:
+                raise ValueError("the line has an unknown marker")
+            marker = _MARKERS[words[0]]
+            words = words[1:]
+        if len(words) < 3:
+            raise ValueError("the line is not NAMES TYPE KEY")
+        names, key_type, key = words[:3]
+        try:
+            blob = base64.b64decode(key, validate=True)
+        except binascii.Error as error:
+            raise ValueError("the key is not base64") from error
+        if not blob.startswith(len(key_type).to_bytes(4, "big") + key_type):
+            raise ValueError("the key is not of the type that the line says")
+        self.add(names, Entry(marker, key_type.decode("ascii", "replace"), blob, path, number))
+
+    def add(self, names: bytes, entry: Entry) -> None:
+        """Add one line's entry under the names it was written with.
+
+        Raises:
+            ValueError: The names cannot be read.
+        """
+        if names.startswith(b"|"):
+            self._hashed.append((*_hashed_name(names), entry))
+            return
+        patterns = tuple(names.lower().split(b","))
+        if any(c in names for c in b"*?!"):
+            self._patterns.append((patterns, entry))
+            return
+        for name in dict.fromkeys(patterns):
+            self._exact.setdefault(name, []).append(entry)
+
+    def matching(self, name: str) -> Iterator[Entry]:
+        """Yield every entry for `name`, which is ``host`` or ``[host]:port``, lower case or not."""
+        wanted = name.lower().encode()
+        yield from self._exact.get(wanted, ())
+        for patterns, entry in self._patterns:
+            if _matches(wanted, patterns):
+                yield entry
+        digest = hmac.digest
+        for salt, hashed, entry in self._hashed:
+            if digest(salt, wanted, "sha1") == hashed:
+                yield entry
+
+    @property
+    def uses_hashes(self) -> bool:
+        """Whether names are hashed here, so that new ones should be too."""
+        return bool(self._hashed)
+
+
+def host_names(address: str, port: int, alias: str | None) -> tuple[str, ...]:
+    """Return the names under which OpenSSH looks a host up, the decisive one first.
+
+    With an alias only that; on another port than 22 ``[host]:port``, and the bare name where
+    nothing is known under the first (sshconnect.c, check_host_key).
+    """
+    if alias:
+        return (alias,)
+    if port == 22:
+        return (address,)
+    return (f"[{address}]:{port}", address)
+
+
+def hash_name(name: str, salt: bytes) -> str:
+    """Return `name` as ``HashKnownHosts`` writes it; `salt` is 20 random bytes."""
+    digest = hmac.digest(salt, name.lower().encode(), "sha1")
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+def _hashed_name(names: bytes) -> tuple[bytes, bytes]:
+    parts = names.split(b"|")
+    if len(parts) != 4 or parts[1] != b"1":
+        raise ValueError("the hashed name is not of a kind that is known")
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in parts[2:])
+    except binascii.Error as error:
+        raise ValueError("the hashed name is not base64") from error
+    if len(digest) != 20:
+        raise ValueError("the hashed name is of the wrong length")
+    return salt, digest
+
+
+def _matches(name: bytes, patterns: Iterable[bytes]) -> bool:
+    """OpenSSH's match_pattern_list: one negated match refuses, whatever else matches."""
+    found = False
+    for pattern in patterns:
+        if pattern.startswith(b"!"):
+            if _regex(pattern[1:]).fullmatch(name):
+                return False
+        elif _regex(pattern).fullmatch(name):
+            found = True
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _regex(pattern: bytes) -> re.Pattern[bytes]:
+    # Not fnmatch: to it the brackets of [host]:port would be a character class.
+    text = re.sub(rb"\*+", b"*", pattern)
+    parts = {b"*": b".*", b"?": b"."}
+    joined = b"".join(
+        parts.get(c, re.escape(c)) for c in (text[i : i + 1] for i in range(len(text)))
+    )
+    return re.compile(joined, re.DOTALL)
