@@ -1,0 +1,182 @@
+"""Placing trust on a fleet: copy everywhere first, then restart carefully.
+
+Placing files harms nobody, so it runs wide. A restart can stop containers, so restarts run in
+waves, the canary first, each daemon proven healthy on its host before the next wave begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from certkit.errors import HostError
+from certkit.fleet.events import HostAdvanced, PhaseStarted, Watcher, WaveStarted
+from certkit.fleet.job import Crew, Job, guarded
+from certkit.fleet.plan import DistributeOptions, RestartPlan, Target, restart_plan
+from certkit.fleet.report import FAILURES, HostResult, Outcome, Problem
+from certkit.fleet.restart import restart_job
+from certkit.fleet.stock import placed_outcome, take_stock
+from certkit.fleet.stop import Stop
+from certkit.fleet.talk import RemoteTalk, Talk
+from certkit.fleet.waves import Budget
+from certkit.inventory.model import RestartPolicy
+from certkit.remote.report import PlaceReport
+from certkit.transport.connection import Connection, Connector
+
+Confirm = Callable[[RestartPlan], bool]
+
+
+@dataclass
+class _Run:
+    """What the threads of one distribution share."""
+
+    crew: Crew
+    options: DistributeOptions
+    talk: Talk
+    budget: Budget
+    policies: Mapping[str, RestartPolicy]
+    kept: int = 0
+    results: dict[str, HostResult] = field(default_factory=dict)
+
+    def settle(self, result: HostResult, *, restarting: bool = False, canary: bool = False) -> None:
+        """Note a finished host, and stop the run when too many have failed."""
+        with self.crew.together():
+            self.results[result.name] = result
+            if result.outcome in FAILURES:
+                reason = self.budget.failed(result.name, restarting=restarting, canary=canary)
+                if reason:
+                    self.crew.stop.request(reason)
+
+
+def distribute(
+    targets: Sequence[Target],
+    connector: Connector,
+    options: DistributeOptions,
+    *,
+    watcher: Watcher = lambda event: None,
+    stop: Stop | None = None,
+    confirm: Confirm = lambda plan: True,
+    talk: Talk | None = None,
+) -> list[HostResult]:
+    """Place trust on hosts and restart what must be, in waves.
+
+    Args:
+        targets: The hosts; each at most once.
+        connector: Opens the connections; closing it is the caller's.
+        options: Bounds, waves, budget.
+        watcher: Told of every event, one at a time.
+        stop: Lets a signal handler stop the run.
+        confirm: Asked once, by the calling thread, before the first restart; False leaves every
+            daemon alone.
+        talk: How hosts are spoken to; the remote program by default.
+
+    Returns:
+        One result for each target, in their order.
+    """
+    stop = stop or Stop()
+    crew = Crew(connector, options, watcher, stop)
+    run = _Run(
+        crew,
+        options,
+        talk or RemoteTalk(options.operator),
+        Budget(options.max_fail, len(targets)),
+        {target.host.name: target.policy for target in targets},
+    )
+    jobs = [Job(target.host, target.state) for target in targets]
+    try:
+        crew.emit(PhaseStarted("place", len(jobs)))
+        left = crew.work_on(jobs, partial(_place, run))
+        waiting = [job for job in jobs if job.result is None and job.due]
+        if waiting and not stop.requested:
+            _restart_all(run, waiting, confirm)
+        for job in (*left, *waiting):
+            if job.result is None:
+                run.settle(crew.skip(job))
+    finally:
+        for job in jobs:
+            job.close()
+    return [run.results[target.host.name] for target in targets]
+
+
+def _place(run: _Run, job: Job) -> None:
+    """Place the files of one host; finish it unless a restart is due."""
+    crew = run.crew
+    with crew.admitted(job.host) as admitted:
+        if not admitted:
+            run.settle(crew.skip(job))
+            return
+        try:
+            with crew.clocked(job):
+                job.placed = placed = guarded(
+                    lambda: crew.attempt(job, partial(_exchange, run, job))
+                )
+        except HostError as error:
+            run.settle(crew.fail(job, error))
+            return
+        crew.accepted(job.host)
+    try:
+        problem = guarded(lambda: _take_stock(run, job, placed))
+    except HostError as error:
+        problem = Problem.of(error)
+    if problem is not None:
+        run.settle(crew.finish(job, Outcome.FAILED, problem))
+    elif job.due and not run.options.check:
+        with crew.together():
+            run.kept += 1
+            keep = run.kept <= run.options.keep
+        if not keep:
+            job.close()
+        crew.emit(HostAdvanced(job.host.name, "place"))
+    else:
+        run.settle(crew.finish(job, placed_outcome(job, check=run.options.check)))
+
+
+def _exchange(run: _Run, job: Job, connection: Connection) -> PlaceReport:
+    options = run.options
+    return run.talk.place(
+        connection,
+        job.state,
+        check=options.check,
+        force=options.force,
+        restarts=run.policies[job.host.name] != "never",
+        limit=run.crew.host_limit(job.host),
+    )
+
+
+def _take_stock(run: _Run, job: Job, placed: PlaceReport) -> Problem | None:
+    return take_stock(
+        job,
+        placed,
+        run.policies[job.host.name],
+        check=run.options.check,
+        diff=run.options.diff,
+    )
+
+
+def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:
+    """Restart what is due, wave by wave, until done or stopped."""
+    waves = run.options.waves.split(jobs)
+    if not confirm(restart_plan(jobs, waves)):
+        for job in jobs:
+            for index in job.due:
+                notes = (*job.runtimes[index].notes, "not restarted: declined, and still due")
+                job.amend(index, notes=notes)
+            run.settle(run.crew.finish(job, placed_outcome(job, check=False)))
+        return
+    run.budget.to_restart = len(jobs)
+    run.crew.emit(PhaseStarted("restart", len(jobs)))
+    for number, wave in enumerate(waves):
+        if run.crew.stop.requested:
+            break
+        run.crew.emit(WaveStarted(number, len(waves), tuple(job.host.name for job in wave)))
+        run.crew.work_on(wave, partial(_restart, run, number == 0))
+
+
+def _restart(run: _Run, canary: bool, job: Job) -> None:
+    try:
+        outcome, problem = guarded(lambda: restart_job(run.crew, run.talk, job))
+    except HostError as error:
+        outcome, problem = Outcome.FAILED, Problem.of(error)
+    result = run.crew.finish(job, outcome, problem)
+    run.settle(result, restarting=True, canary=canary)

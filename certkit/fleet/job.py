@@ -1,0 +1,282 @@
+"""One host on its way through a run: its connection, its time, how often it is tried."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from certkit.errors import ErrorKind, HostError
+from certkit.fleet.events import Event, HostFinished, HostRetrying, RunStopping, Watcher
+from certkit.fleet.gate import PasswordGate
+from certkit.fleet.pool import sweep
+from certkit.fleet.report import HostResult, Outcome, Problem, RuntimeResult
+from certkit.fleet.stop import Stop
+from certkit.inventory.model import Host
+from certkit.remote.exchange import Exchange
+from certkit.remote.report import PlaceReport
+from certkit.runtimes.state import HostState
+from certkit.transport.connection import Connection, Connector
+
+_T = TypeVar("_T")
+_J = TypeVar("_J", bound="Job")
+
+DEFAULT_PARALLEL = 64
+DEFAULT_RETRIES = 2
+
+_BACKOFF = 1.0
+_BACKOFF_AT_MOST = 30.0
+
+
+@dataclass
+class Job:
+    """A host, what is wanted of it, and how far it has come. Used by one thread at a time.
+
+    Attributes:
+        host: From the inventory.
+        state: What the host should look like.
+        connection: Open while the host is worked on, and kept until its restart where that is
+            cheaper than connecting again.
+        address: The address that answered; the inventory's until one did.
+        reached: Whether it was ever connected to, so that something may have changed there.
+        seconds: Time spent on it, waiting between phases excluded.
+        placed: Its answer to the placing of files.
+        runtimes: What is known of its runtimes so far, for the report.
+        due: Indices into `placed.runtimes` of the daemons that are to be restarted.
+        result: Its end; None until then.
+    """
+
+    host: Host
+    state: HostState
+    connection: Connection | None = None
+    address: str = ""
+    reached: bool = False
+    seconds: float = 0.0
+    placed: PlaceReport | None = None
+    runtimes: list[RuntimeResult] = field(default_factory=list)
+    due: tuple[int, ...] = ()
+    result: HostResult | None = None
+
+    def close(self) -> None:
+        """Let go of the connection, if there is one."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def amend(self, index: int, **changes: object) -> None:
+        """Change what is known of one runtime."""
+        self.runtimes[index] = replace(self.runtimes[index], **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run treats its hosts, whatever it does there.
+
+    Attributes:
+        parallel: Hosts worked on at the same time.
+        retries: How often a host is tried again after a failure that may pass.
+        host_timeout: Seconds for the work on one host, retries included and restarts excluded;
+            None for what the inventory says.
+        run_timeout: Seconds after which no new host is started; None for no bound.
+        keep: Idle connections that may wait for their restart; more are opened again.
+    """
+
+    parallel: int = DEFAULT_PARALLEL
+    retries: int = DEFAULT_RETRIES
+    host_timeout: float | None = None
+    run_timeout: float | None = None
+    keep: int = 256
+
+
+class Crew:
+    """What all threads of one run share: the connector, the retries, the way to report.
+
+    Args:
+        connector: Opens connections.
+        options: Bounds.
+        watcher: Told of everything, one event at a time.
+        stop: Ends retries and keeps new hosts from starting.
+    """
+
+    def __init__(
+        self, connector: Connector, options: RunOptions, watcher: Watcher, stop: Stop
+    ) -> None:
+        self.connector = connector
+        self.options = options
+        self.stop = stop
+        self._watcher = watcher
+        self._lock = threading.RLock()
+        self._passwords = PasswordGate()
+        self._began = time.monotonic()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Hold the lock that counters and events share."""
+        with self._lock:
+            yield
+
+    def emit(self, event: Event) -> None:
+        """Tell the watcher, from whichever thread, one event at a time."""
+        with self._lock:
+            self._watcher(event)
+
+    def work_on(self, jobs: Sequence[_J], work: Callable[[_J], None]) -> list[_J]:
+        """Work on hosts in a sliding window; return those not started because the run stopped."""
+        told = False
+
+        def tick(left: int) -> None:
+            nonlocal told
+            self._look_at_clock()
+            if self.stop.requested and not told:
+                told = True
+                self.emit(RunStopping(self.stop.reason, left))
+
+        return sweep(jobs, work, parallel=self.options.parallel, stop=self.stop, tick=tick)
+
+    def _look_at_clock(self) -> None:
+        """Stop the run when its time is up."""
+        limit = self.options.run_timeout
+        if limit is not None and not self.stop.requested and self.elapsed > limit:
+            self.stop.request(f"the run was given {limit:g} s, and they are over")
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
+    @contextmanager
+    def clocked(self, job: Job) -> Iterator[None]:
+        """Count the time inside towards the host."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            job.seconds += time.monotonic() - began
+
+    def attempt(self, job: Job, work: Callable[[Connection], _T], limit: float | None = None) -> _T:
+        """Connect where needed and do the work, again after failures that may pass.
+
+        A failure closes the connection, so that each further try begins afresh.
+
+        Args:
+            job: The host.
+            work: What to do on its connection.
+            limit: Seconds after which nothing is tried again; None for the host's own.
+
+        Raises:
+            HostError: The last failure.
+        """
+        deadline = time.monotonic() + (limit or self.host_limit(job.host))
+        attempt = 1
+        while True:
+            try:
+                return work(self._connected(job))
+            except HostError as error:
+                job.close()
+                if getattr(error, "stops_run", False):
+                    self.stop.request(f"{job.host.name} {error.message}")
+                delay = backoff(attempt)
+                if (
+                    not error.retryable
+                    or attempt > self.options.retries
+                    or time.monotonic() + delay > deadline
+                    or self.stop.requested
+                ):
+                    raise
+                self.emit(HostRetrying(job.host.name, error.message, attempt, delay))
+                if self.stop.wait(delay):
+                    raise
+            attempt += 1
+
+    def host_limit(self, host: Host) -> float:
+        """Seconds for the work on one host, restarts excluded."""
+        return self.options.host_timeout or host.timeouts.host
+
+    @contextmanager
+    def admitted(self, host: Host) -> Iterator[bool]:
+        """Let hosts that share a password through one by one until it was accepted once.
+
+        Yields:
+            False when the run was stopped while waiting: the host must not be tried.
+        """
+        with self._passwords.turn(host) as proven:
+            yield not (self.stop.requested and not proven)
+
+    def accepted(self, host: Host) -> None:
+        """Note that the host took its passwords."""
+        self._passwords.accepted(host)
+
+    def finish(
+        self, job: Job, outcome: Outcome, error: HostError | Problem | None = None
+    ) -> HostResult:
+        """Close the host's connection, fix its result and tell of it."""
+        job.close()
+        problem = Problem.of(error) if isinstance(error, HostError) else error
+        job.result = HostResult(
+            job.host.name,
+            job.address or job.host.address,
+            outcome,
+            job.seconds,
+            tuple(job.runtimes),
+            problem,
+        )
+        self.emit(HostFinished(job.result))
+        return job.result
+
+    def fail(self, job: Job, error: HostError) -> HostResult:
+        """Finish a host that failed; unreachable only when nothing can have changed there."""
+        lost = error.unreachable and not job.reached
+        return self.finish(job, Outcome.UNREACHABLE if lost else Outcome.FAILED, error)
+
+    def skip(self, job: Job) -> HostResult:
+        """Finish a host that the stop left out."""
+        what = "not restarted" if job.due else "not tried"
+        hint = (
+            "its files are in place; `certkit distribute --resume` restarts what is due"
+            if job.due
+            else "`--resume` goes on from here"
+        )
+        return self.finish(
+            job,
+            Outcome.SKIPPED,
+            Problem(ErrorKind.INTERRUPTED, f"was {what}: {self.stop.reason}", hint),
+        )
+
+    def _connected(self, job: Job) -> Connection:
+        if job.connection is None:
+            job.connection = self.connector.connect(job.host)
+            job.reached = True
+            job.address = job.connection.peer or job.host.address
+        return job.connection
+
+
+def guarded(work: Callable[[], _T]) -> _T:
+    """Do the work; what is no `HostError` becomes one, so that one host cannot end the run."""
+    try:
+        return work()
+    except HostError:
+        raise
+    except Exception as error:
+        raise HostError(
+            ErrorKind.INTERNAL,
+            f"met a defect in certkit: {type(error).__name__}: {error}",
+            "run with -vv and report what it says",
+        ) from error
+
+
+def bounded(exchange: Exchange, seconds: float) -> Exchange:
+    """Shorten an exchange's own limit to what the host has left."""
+    return replace(exchange, limit=min(exchange.limit, seconds))
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before try `attempt` + 1: 1, 2, 4 ... 30, each by 0.5 to 1.5 at random.
+
+    The spread keeps hosts that failed together from coming back together.
+    """
+    base: float = min(_BACKOFF * 2 ** (attempt - 1), _BACKOFF_AT_MOST)
+    return base * (0.5 + random.random())

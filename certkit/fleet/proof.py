@@ -1,0 +1,65 @@
+"""What one probe proves: two legs, judged by the runtime's words."""
+
+from __future__ import annotations
+
+from certkit.errors import ErrorKind
+from certkit.fleet.report import Problem, Proof
+from certkit.names import RegistryReference
+from certkit.remote.report import ProbeReport
+from certkit.runtimes import answers
+
+
+def judge_probe(report: ProbeReport, reference: RegistryReference, *, image: bool) -> Proof:
+    """Judge what a host answered about one reference.
+
+    The daemon's own answer decides. A handshake that fails although the daemon is content shows
+    that the daemon's trust stems from somewhere else than the installed file, so it fails too.
+
+    Args:
+        report: The host's answer.
+        reference: What was asked for.
+        image: Whether an image that exists was pulled.
+    """
+    shaken = answers.handshake(report.handshake, report.handshake_text)
+    pulled = answers.pull(report.pull, report.pull_text, expected=image)
+    vacuous = answers.unproven(report.name, reference, report.verification)
+    problem: Problem | None = None
+    if not pulled.ok:
+        problem = _problem(report, pulled)
+    elif vacuous:
+        problem = Problem(
+            ErrorKind.TRUST,
+            f"passes without proof: {vacuous}",
+            "take the registry out of insecure-registries, or use a name that is not loopback",
+        )
+    elif shaken is not None and not shaken.ok:
+        problem = _problem(report, shaken)
+    digest = _digest(report, reference) if image and pulled.ok else ""
+    if image and problem is None and not digest:
+        problem = Problem(
+            ErrorKind.DAEMON,
+            f"pulled {reference.text}, and {report.name} could not tell its digest",
+            "try `docker image inspect` on the host",
+        )
+    return Proof(
+        reference.text,
+        handshake="not_checked" if shaken is None else "ok" if shaken.ok else "failed",
+        daemon="ok" if pulled.ok else "failed",
+        proven=problem is None,
+        digest=digest,
+        problem=problem,
+    )
+
+
+def _problem(report: ProbeReport, verdict: answers.Verdict) -> Problem:
+    kind = verdict.kind or ErrorKind.DAEMON
+    return Problem(kind, f"{report.name}: {verdict.message}", verdict.hint)
+
+
+def _digest(report: ProbeReport, reference: RegistryReference) -> str:
+    """Return the digest the image came by from this registry; other registries' do not count."""
+    for text in report.digests:
+        name, _, digest = text.partition("@")
+        if name.startswith(f"{reference.text}/"):
+            return digest
+    return ""

@@ -1,0 +1,45 @@
+"""How a run is told to start nothing new: by the operator, a spent budget or a deadline."""
+
+from __future__ import annotations
+
+import threading
+
+
+class Stop:
+    """One decision, seen by all threads: no new host is started, those in flight are finished.
+
+    `request` is safe in a signal handler as long as the main thread never sits in `wait`, which
+    only the workers use.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._reason = ""
+        self._interrupted = False
+
+    @property
+    def requested(self) -> bool:
+        """Whether nothing new may be started."""
+        return self._event.is_set()
+
+    @property
+    def reason(self) -> str:
+        """Why, as a clause that reads after "not tried:"; empty while the run goes on."""
+        return self._reason
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was the operator who stopped the run, by Ctrl-C or SIGTERM."""
+        return self._interrupted
+
+    def request(self, reason: str, *, interrupted: bool = False) -> None:
+        """Stop the run; the first reason stays, and an interruption is remembered in any case."""
+        if interrupted:
+            self._interrupted = True
+        if not self._reason:
+            self._reason = reason
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, in a worker thread; return True, and at once, when the run is to stop."""
+        return self._event.wait(seconds)
