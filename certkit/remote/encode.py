@@ -16,6 +16,8 @@ from certkit.runtimes.state import HostState, RuntimeState
 # What a host may call a user (shadow-utils allows less); no dash first, since it becomes an
 # argument of runuser, setpriv or su.
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]{0,63}\$?")
+# Becomes an argument of systemctl and a file name below /etc/init.d.
+_SERVICE = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@.:\\-]{0,250}")
 _OWNER = re.compile(r"@user|[A-Za-z0-9_][A-Za-z0-9_.-]*:[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -118,6 +120,11 @@ def add_runtime(lines: Lines, runtime: RuntimeState, user: str = "") -> None:
     if runtime.activation is not None:
         activation = runtime.activation
         lines.add("scope", activation.scope)
+        if not _SERVICE.fullmatch(activation.service):
+            raise InputError(
+                f"{activation.service[:60]!r} is not the name of a service",
+                "write it as the service manager does, such as docker",
+            )
         lines.add("service", activation.service)
         lines.add("limit", activation.timeout)
         if activation.restart_command:

@@ -51,6 +51,11 @@ _FAILURES: dict[str, tuple[ErrorKind, str, str]] = {
         "{0} was named for this host, but it is not there",
         "install it, or correct the inventory's runtime",
     ),
+    "not_root": (
+        ErrorKind.PERMISSION,
+        "only root can restart {0}",
+        "use become: {{method: sudo}}",
+    ),
     "no_manager": (
         ErrorKind.DAEMON,
         "no service manager on this host knows {0}",

@@ -88,8 +88,8 @@ def restart(
     Args:
         runtime: What to restart; it must have a daemon.
         user: The user a rootless runtime belongs to, as the place phase reported it.
-        paths: The files that changed, as reported (absolute). They are put back if the daemon
-            does not come back while a restart is due.
+        paths: The files that changed, as reported (absolute): what a rollback puts back where the
+            host has no list of its own. It has one whenever a restart is due.
         operator: See `place`.
         nonce: For tests; random by default.
 

@@ -119,10 +119,13 @@ def decode_restart(stdout: bytes, nonce: str) -> RestartReport:
     """
     result: RestartReport | None = None
     journal: list[str] = []
+    reason = ""
     for line in _without_errors(lines_of(stdout, nonce)):
         words = line.rest.split(" ")
         if line.key == "journal":
             journal = unhex_text(words[0]).splitlines()[-20:]
+        elif line.key == "reason":
+            reason = clean(line.rest)
         elif line.key == "restart" and len(words) >= 3:
             if words[1] not in get_args(RestartResult):
                 raise nonsense(f"restart {words[1]}")
@@ -130,7 +133,7 @@ def decode_restart(stdout: bytes, nonce: str) -> RestartReport:
                 name=clean(words[0]),
                 user=clean(words[3]) if len(words) > 3 else "",
                 result=cast(RestartResult, words[1]),
-                seconds=float(_number(words[2])),
+                seconds=_number(words[2]) / 100,
             )
     if result is None:
         raise nonsense("no word of the restart")
@@ -140,6 +143,7 @@ def decode_restart(stdout: bytes, nonce: str) -> RestartReport:
         result.result,
         result.seconds,
         tuple(line[:400] for line in journal),
+        reason,
     )
 
 
@@ -153,6 +157,7 @@ def decode_probe(stdout: bytes, nonce: str) -> list[ProbeReport]:
     reports: list[ProbeReport] = []
     name = user = verification = ""
     fields: dict[str, str] = {}
+    digests: set[str] = set()
     for line in _without_errors(lines_of(stdout, nonce)):
         words = line.rest.split(" ")
         if line.key == "probed":
@@ -160,14 +165,18 @@ def decode_probe(stdout: bytes, nonce: str) -> list[ProbeReport]:
         elif line.key == "verification":
             verification = unhex_text(line.rest)
         elif line.key == "done":
-            reports.append(_probe_report(name, user, fields, verification))
-            fields = {}
+            reports.append(_probe_report(name, user, fields, digests, verification))
+            fields, digests = {}, set()
+        elif line.key == "digest":
+            digests.add(unhex_text(line.rest))
         else:
             fields[line.key] = line.rest
     return reports
 
 
-def _probe_report(name: str, user: str, fields: dict[str, str], verification: str) -> ProbeReport:
+def _probe_report(
+    name: str, user: str, fields: dict[str, str], digests: set[str], verification: str
+) -> ProbeReport:
     if "reference" not in fields or "pull" not in fields:
         raise nonsense("a probe without its reference or its pull")
     shaken = fields.get("handshake", "-")
@@ -179,8 +188,9 @@ def _probe_report(name: str, user: str, fields: dict[str, str], verification: st
         handshake_text=unhex_text(fields.get("handshake-text", "")),
         pull=_number(fields["pull"]),
         pull_text=unhex_text(fields.get("pull-text", "")),
-        digests=tuple(sorted(set(unhex_text(fields.get("digests", "")).split()))),
+        digests=tuple(sorted(digests)),
         verification=verification,
+        addresses=tuple(unhex_text(fields.get("addresses", "")).split()),
     )
 
 

@@ -80,6 +80,8 @@ class RestartReport:
         result: ``rolled_back`` means the old files are back and the daemon runs on them.
         seconds: How long it took until the daemon answered.
         journal: The daemon's last log lines when it did not come back.
+        reason: ``stopped`` (refused: it was not running, and reads the files when it starts) or
+            ``hung`` (the restart did not end in time); empty otherwise.
     """
 
     name: str
@@ -87,6 +89,7 @@ class RestartReport:
     result: RestartResult
     seconds: float
     journal: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class ProbeReport:
         digests: ``name@sha256:...`` of the pulled image; empty for a pull of a name that does
             not exist.
         verification: What the runtime says of how it verifies this registry; see `Probe`.
+        addresses: IP addresses the host resolves the registry's name to, where it can tell.
     """
 
     name: str
@@ -114,3 +118,4 @@ class ProbeReport:
     pull_text: str
     digests: tuple[str, ...] = ()
     verification: str = ""
+    addresses: tuple[str, ...] = ()

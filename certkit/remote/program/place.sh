@@ -53,7 +53,7 @@ examine() {
   set -- $e_text
   get "f_perm_$e_n"
   case ${1-} in "$GOT"*) ;; *) e_reason=${e_reason:+$e_reason,}mode ;; esac
-  [ "${3-}:${4-}" = "$OWNER" ] || e_reason=${e_reason:+$e_reason,}owner
+  [ -z "$OWNER" ] || [ "${3-}:${4-}" = "$OWNER" ] || e_reason=${e_reason:+$e_reason,}owner
   [ -z "$e_reason" ] || [ "$e_action" = foreign ] || e_action='write'
   [ "$e_action" != write ] || writable "$e_dir"
   put "f_reason_$e_n" "$e_reason"
@@ -88,7 +88,8 @@ ours() {
   return 1
 }
 
-# owner_ids SPEC: sets OWNER to uid:gid.
+# owner_ids SPEC: sets OWNER to uid:gid, or to nothing where it is not to be looked at: nobody but root
+# can give files away, so what another login may place (become: none) is its own, whatever is wanted.
 owner_ids() {
   case $1 in
     @user)
@@ -96,6 +97,10 @@ owner_ids() {
       return
       ;;
   esac
+  if [ "$ME_UID" != 0 ]; then
+    OWNER=
+    return
+  fi
   w_user=${1%%:*}
   w_group=${1#*:}
   case $w_user in
@@ -127,7 +132,10 @@ stage() {
     fail_io "$s_path" "$s_said"
   same_as "$s_temp" || fail disk_full "$s_path" 'what was written does not read back'
   get "f_ids_$1"
-  [ "$GOT" = "$ME_UID:$ME_GID" ] || s_said=$(chown "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said"
+  case $GOT in
+    '' | "$ME_UID:$ME_GID") ;;
+    *) s_said=$(chown "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said" ;;
+  esac
   get "f_mode_$1"
   s_said=$(chmod "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said"
   relabel "$s_temp" "$s_path"

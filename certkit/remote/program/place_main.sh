@@ -249,7 +249,12 @@ due() {
   get "r_up_$d_r"
   [ "$GOT" = yes ] || return 0
   get "r_name_$d_r"
-  mark "$STATE/due/$GOT"
+  d_due=$STATE/due/$GOT
+  get "f_real_$1"
+  (umask 077 && mkdir -p "$STATE/due") 2>/dev/null
+  # A list of paths; the same one twice does no harm.
+  d_said=$( (printf '%s\n' "$GOT" | cat >>"$d_due") 2>&1) || fail_io "$d_due" "$d_said"
+  durable "$d_due"
 }
 
 adopt() {

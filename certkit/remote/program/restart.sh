@@ -1,0 +1,228 @@
+# shellcheck shell=sh
+# Phase two: restart one daemon, wait for its answer, and put the old files back if none comes.
+
+# now: hundredths of a second of a clock that nobody sets.
+now() {
+  if IFS=' ' read -r w_up _ 2>/dev/null </proc/uptime; then
+    NOW=${w_up%.*}${w_up#*.}
+  else
+    NOW=$(date -u +%s)00
+  fi
+}
+
+# do_restart: bounded; 124 when time was up. Its output goes to a file: a daemon that a script starts
+# would keep a pipe, and with it the operator's connection, open.
+do_restart() {
+  case $MANAGER in
+    systemd) guard "$LIMIT" systemctl restart "$SERVICE" ;;
+    user) guard "$LIMIT" systemctl --user restart "$SERVICE" ;;
+    snap) guard "$LIMIT" snap restart "$SERVICE" ;;
+    *)
+      # The daemon becomes a descendant, and must not inherit ignored signals.
+      (
+        trap - HUP PIPE TERM INT
+        case $MANAGER in
+          operator) guard "$LIMIT" sh -c "$COMMAND" ;;
+          openrc) guard "$LIMIT" rc-service "$SERVICE" restart ;;
+          *) if has service; then guard "$LIMIT" service "$SERVICE" restart; else guard "$LIMIT" "/etc/init.d/$SERVICE" restart; fi ;;
+        esac
+      )
+      ;;
+  esac >"$LOG" 2>&1 </dev/null
+}
+
+# unstick: clear the way for another start, after one that failed or hangs.
+unstick() {
+  case $MANAGER in
+    systemd)
+      [ "$1" != 124 ] || guard 30 systemctl kill -s KILL "$SERVICE"
+      # StartLimitBurst would refuse the start that matters most.
+      guard 30 systemctl reset-failed "$SERVICE"
+      ;;
+    user)
+      [ "$1" != 124 ] || guard 30 systemctl --user kill -s KILL "$SERVICE"
+      guard 30 systemctl --user reset-failed "$SERVICE"
+      ;;
+  esac >/dev/null 2>&1
+  :
+}
+
+gone_for_good() {
+  case $MANAGER in
+    systemd) [ "$(guard 10 systemctl is-active "$SERVICE" 2>/dev/null)" = failed ] ;;
+    user) [ "$(guard 10 systemctl --user is-active "$SERVICE" 2>/dev/null)" = failed ] ;;
+    *) false ;;
+  esac
+}
+
+# healthy: poll until the daemon answers, or its time is up, or its manager gave it up.
+healthy() {
+  now
+  y_end=$((NOW + LIMIT * 100))
+  get r_health_1
+  y_ask=$GOT
+  until call 10 "$y_ask" >/dev/null 2>&1; do
+    now
+    [ "$NOW" -lt "$y_end" ] || return 1
+    ! gone_for_good || return 1
+    sleep 0.3 2>/dev/null || sleep 1
+  done
+}
+
+# journal SINCE: the last words of the daemon.
+journal() {
+  {
+    [ "$LOG" = /dev/null ] || tail -n 5 "$LOG"
+    case $MANAGER in
+      user) guard 10 journalctl --user -u "$SERVICE" -n 20 --no-pager -o cat --since "@$1" ;;
+      snap) guard 20 snap logs -n 20 "$SERVICE" ;;
+      systemd) guard 10 journalctl -u "$SERVICE" -n 20 --no-pager -o cat --since "@$1" ;;
+      *)
+        for j_log in "/var/log/$SERVICE.log" "/var/log/$SERVICE/$SERVICE.log"; do
+          [ ! -r "$j_log" ] || tail -n 20 "$j_log"
+        done
+        ;;
+    esac
+  } 2>/dev/null </dev/null | tail -n 25 | cut -c 1-400 | hex
+}
+
+# put_back: every file that changed since the last proven restart, as it was before.
+put_back() {
+  p_failed=
+  IFS=$NL
+  for p_path in $TARGETS; do
+    IFS=' 	
+'
+    p_temp=${p_path%/*}/.certkit-$N-old
+    if [ -f "$STATE/previous$p_path" ]; then
+      if cp -p "$STATE/previous$p_path" "$p_temp" && mv -f "$p_temp" "$p_path"; then
+        restorecon "$p_path"
+      else
+        rm -f "$p_temp"
+        p_failed=yes
+      fi
+    elif [ -f "$STATE/absent$p_path" ]; then
+      rm -f "$p_path" || p_failed=yes
+      # An empty directory would hide one further down a client's list.
+      rmdir "${p_path%/*}"
+    else
+      p_failed=yes
+    fi
+    if [ -f "$STATE/former$p_path" ]; then
+      mv -f "$STATE/former$p_path" "$STATE/record$p_path"
+    else
+      rm -f "$STATE/record$p_path"
+    fi
+    rm -f "$STATE/intent$p_path"
+    sync "${p_path%/*}" || sync
+  done 2>/dev/null
+  IFS=' 	
+'
+  [ -z "$p_failed" ]
+}
+
+# targets: the host's own list of what changed, over runs that were cut short; without one, what the
+# operator's side says has changed just now.
+targets() {
+  TARGETS=
+  if [ -f "$DUE" ]; then
+    TARGETS=$(cat "$DUE")
+    return
+  fi
+  t_n=0
+  while [ "$t_n" -lt "$F" ]; do
+    t_n=$((t_n + 1))
+    get "f_path_$t_n"
+    [ ! -f "$STATE/previous$GOT" ] && [ ! -f "$STATE/absent$GOT" ] || add TARGETS "$GOT"
+  done
+}
+
+result() {
+  now
+  say "restart $NAME $1 $((NOW - STARTED)) $WHO"
+}
+
+main() {
+  load
+  whoami_here
+  get r_name_1
+  NAME=$GOT
+  get r_user_1
+  WHO=$GOT
+  get r_peruser_1
+  if [ "$GOT" = 1 ]; then
+    if [ "$ME_UID" = 0 ]; then
+      passwd_of "${WHO:--}" || fail no_user "$WHO"
+      nest "$WHO"
+      [ $? -le 1 ] || fail internal "$WHO" 'cannot run as this user'
+      finish 0
+    fi
+    [ "$WHO" = "$ME" ] || fail not_user "$WHO"
+    as_owner
+  elif [ "$ME_UID" != 0 ]; then
+    fail not_root "$NAME"
+  fi
+  get r_service_1
+  SERVICE=$GOT
+  get r_limit_1
+  LIMIT=$GOT
+  get r_command_1
+  COMMAND=$GOT
+  lock "$O_WAIT"
+  DUE=$STATE/due/$NAME
+  LOG=$STATE/restart.log
+  (: >"$LOG") 2>/dev/null || LOG=/dev/null
+  now
+  STARTED=$NOW
+
+  answering 1
+  m_answers=$?
+  active "$SERVICE"
+  case $m_answers$? in
+    0* | 10) ;;
+    *)
+      # Stopped on purpose: it reads the files when it starts, and starting it is not ours to do.
+      say 'reason stopped'
+      result refused
+      rm -f "$DUE"
+      finish 0
+      ;;
+  esac
+  if [ -n "$COMMAND" ]; then
+    MANAGER=operator
+  else
+    case $MANAGER in
+      sysv) ;;
+      none) fail no_manager "$SERVICE" ;;
+      *) active "$SERVICE" || fail no_manager "$SERVICE" ;;
+    esac
+  fi
+
+  # From here on the host ends up whole, whether or not its operator's link holds.
+  trap '' HUP PIPE TERM INT
+  m_since=$(date -u +%s)
+  do_restart
+  m_status=$?
+  if [ "$m_status" = 0 ] && healthy; then
+    rm -f "$DUE"
+    result restarted
+    finish 0
+  fi
+  [ "$m_status" != 124 ] || say 'reason hung'
+  say "journal $(journal "$m_since")"
+  m_word=rolled_back
+  targets
+  if [ -n "$TARGETS" ]; then
+    put_back || m_word=rollback_failed
+    rm -f "$DUE"
+  else
+    # Nothing of certkit's is new to this daemon; one more try, on the same files.
+    m_word=restarted
+  fi
+  unstick "$m_status"
+  do_restart && healthy || m_word=rollback_failed
+  result "$m_word"
+  finish 0
+}
+
+printf '%s' "${P#*"data-$N$NL"}" | main
