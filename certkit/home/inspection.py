@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from certkit.errors import CertkitError, HomeError, InputError
 from certkit.home.home import Home
+from certkit.home.inspected import Inspection, Kind, Pairs, Section, describe_all, section
 from certkit.home.keyfile import key_protection
 from certkit.home.registry import AUTHORITY_KEY, MODES, RegistryFiles
 from certkit.home.served import fetch_served
@@ -23,49 +23,10 @@ from certkit.pki.describe import describe_certificate
 from certkit.pki.keys import describe_key
 from certkit.pki.verify import verify_server
 
-SCHEMA = "certkit.inspect/1"
-
 _MAX_BYTES = 4 << 20
 _KEY_BLOCK = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL
 )
-
-Kind = Literal["certificate", "bundle", "key", "registry", "home", "live"]
-Pairs = list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with label and text pairs below it."""
-
-    heading: str
-    pairs: Pairs
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """Something looked at, as data and in words.
-
-    Attributes:
-        kind: What it is.
-        sections: The words.
-        values: The JSON, without schema and kind.
-        attention: Whether somebody should act: expired, or not what the home says.
-    """
-
-    kind: Kind
-    sections: tuple[Section, ...]
-    values: dict[str, Any]
-    attention: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """The document for ``-o json``."""
-        return {
-            "schema": SCHEMA,
-            "kind": self.kind,
-            "attention": self.attention,
-            **self.values,
-        }
 
 
 def inspect_target(target: str | None, home: Path, *, live: bool, now: datetime) -> Inspection:
@@ -131,7 +92,7 @@ def inspect_file(path: Path, now: datetime) -> Inspection:
     else:
         certificates = parse_certificates(data, str(path))
     kind: Kind = "certificate" if len(certificates) == 1 else "bundle"
-    sections, described, attention = _describe_all(certificates, now)
+    sections, described, attention = describe_all(certificates, now)
     values = {"file": str(path), "certificates": described}
     return Inspection(kind, tuple(sections), values, attention)
 
@@ -143,8 +104,8 @@ def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
         HomeError: A file is missing, damaged or lax.
     """
     bundle = files.bundle()
-    trust, trusted, old = _describe_all(bundle.certificates, now, "trusted authority")
-    served, chain, old_server = _describe_all(files.server_chain, now, "server certificate")
+    trust, trusted, old = describe_all(bundle.certificates, now, "trusted authority")
+    served, chain, old_server = describe_all(files.server_chain, now, "server certificate")
     key = _authority_key_words(files)
     summary: Pairs = [
         ("registry", files.reference.text),
@@ -161,7 +122,7 @@ def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
         "trust": trusted,
         "server": chain,
     }
-    sections = (_section("registry", summary), *trust, *served)
+    sections = (section("registry", summary), *trust, *served)
     return Inspection("registry", sections, values, old or old_server or bool(files.missing))
 
 
@@ -186,7 +147,7 @@ def inspect_home(home: Home, now: datetime) -> Inspection:
             ("authority's key", _authority_key_words(files)),
             ("missing", ", ".join(files.missing)),
         ]
-        sections.append(_section(files.reference.text, pairs))
+        sections.append(section(files.reference.text, pairs))
         described.append({"attention": inspection.attention, **inspection.values})
         attention = attention or inspection.attention
     if not described:
@@ -210,7 +171,7 @@ def inspect_live(
         HomeError: The home's files are missing, damaged or lax.
     """
     chain = fetch_served(reference)
-    sections, described, attention = _describe_all(chain, now, "served certificate")
+    sections, described, attention = describe_all(chain, now, "served certificate")
     values: dict[str, Any] = {"registry": reference.text, "served": described, "home": None}
     if files is None:
         verdict = [("verdict", "the home does not know this registry, so it cannot be judged")]
@@ -229,9 +190,7 @@ def inspect_live(
             ("verdict", _VERDICTS[same, not reason]),
             ("reason", reason),
         ]
-    return Inspection(
-        "live", (_section(f"live {reference}", verdict), *sections), values, attention
-    )
+    return Inspection("live", (section(f"live {reference}", verdict), *sections), values, attention)
 
 
 _VERDICTS = {
@@ -275,7 +234,7 @@ def _inspect_key(
         ("public SHA-256", digest),
         ("mode", f"{mode:04o}" + (f", others can get at it: chmod 600 {path}" if lax else "")),
     ]
-    sections, described, attention = _describe_all(certificates, now)
+    sections, described, attention = describe_all(certificates, now)
     values = {
         "file": str(path),
         "mode": f"{mode:04o}",
@@ -286,21 +245,8 @@ def _inspect_key(
         "certificates": described,
     }
     weak = protection.encrypted and not protection.strong
-    head = _section("private key", pairs)
+    head = section("private key", pairs)
     return Inspection("key", (head, *sections), values, attention or lax or weak)
-
-
-def _describe_all(
-    certificates: tuple[x509.Certificate, ...], now: datetime, heading: str = "certificate"
-) -> tuple[list[Section], list[dict[str, Any]], bool]:
-    described = [describe_certificate(certificate, now) for certificate in certificates]
-    total = len(described)
-    sections = [
-        Section(heading if total == 1 else f"{heading} {number} of {total}", item.words())
-        for number, item in enumerate(described, 1)
-    ]
-    attention = any(item.state != "valid" for item in described)
-    return sections, [item.to_json() for item in described], attention
 
 
 def _authority_key_words(files: RegistryFiles) -> str:
@@ -309,10 +255,6 @@ def _authority_key_words(files: RegistryFiles) -> str:
     protection = key_protection(files.read(AUTHORITY_KEY))
     mode = f"{MODES[AUTHORITY_KEY]:04o}"
     return f"encrypted ({protection.scheme})" if protection.encrypted else f"plain, mode {mode}"
-
-
-def _section(heading: str, pairs: Pairs) -> Section:
-    return Section(heading, [(label, text) for label, text in pairs if text])
 
 
 def _printable(text: str) -> str:

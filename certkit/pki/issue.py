@@ -117,8 +117,11 @@ def issue_leaf(
             f"{spec.days} days asked for"
         )
     rsa_server = not hasattr(public_key, "curve")
-    first = spec.names[0].text
-    subject = _common_name(first) if len(first) <= _COMMON_NAME_MAX else x509.Name([])
+    # Without a DNS name OpenSSL takes an address in the common name for one, and the constraints
+    # of an authority for addresses only exclude every DNS name: such a subject stays empty.
+    first = next((name.text for name in spec.names if name.kind == "dns"), "")
+    fits = 0 < len(first) <= _COMMON_NAME_MAX
+    subject = _common_name(first) if fits else x509.Name([])
     certificate = (
         x509.CertificateBuilder()
         .serial_number(x509.random_serial_number())

@@ -61,7 +61,7 @@ class LeafSpec:
     """A server certificate to be made.
 
     Attributes:
-        names: Its subject alternative names; the first one becomes the common name.
+        names: Its subject alternative names; the first DNS name becomes the common name.
         days: How long it is valid, in days.
         warnings: What the user should be told about the request; filled when built.
 
