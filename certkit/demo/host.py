@@ -162,7 +162,7 @@ class EmbeddedHost:
 def _stand_in(name: str, directory: Path) -> str:
     """Return a script that runs a stand-in with this Python, whatever the PATH then is."""
     package = Path(certkit.__file__).parent.parent
-    command = [sys.executable, "-S", "-s", "-B", "-m", f"certkit.demo.stand_ins.{name}"]
+    command = [sys.executable, "-S", "-s", "-m", f"certkit.demo.stand_ins.{name}"]
     return (
         f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(package))} exec {shlex.join(command)} "
         f'--host-directory {shlex.quote(str(directory))} "$@"\n'

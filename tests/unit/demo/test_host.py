@@ -11,6 +11,10 @@ import paramiko
 import pytest
 
 from certkit.demo.host import USER, EmbeddedHost, make_key
+from certkit.names import RegistryReference
+from certkit.remote.program import place
+from certkit.runtimes.docker import rootful
+from certkit.runtimes.state import HostState, RuntimeChoice
 from tests.unit.demo.conftest import NAME, ServedRegistry, trust
 
 
@@ -102,3 +106,24 @@ def test_switching_off_stops_what_runs_and_leaves_no_thread(
         if thread.name.startswith("Thread") and thread is not threading.main_thread():
             thread.join(timeout=5)
     assert threading.active_count() <= before
+
+
+def test_the_remote_program_keeps_to_the_host(
+    client: paramiko.SSHClient, host: EmbeddedHost
+) -> None:
+    entry = host.inventory_entry(Path("x"))
+    choice = RuntimeChoice(
+        ("docker",), entry["service"], entry["certs_dir"], entry["restart_command"]
+    )
+    reference = RegistryReference.parse(f"{NAME}:5000")
+    runtime = rootful([reference], b"-----BEGIN CERTIFICATE-----\n", choice, named=True)
+    state = HostState(reference.text, (runtime,))
+    results = []
+    for _ in range(2):
+        exchange = place(state)
+        status, stdout, stderr = run(client, f"sh -c '{exchange.boot}'", exchange.stdin)
+        assert (status, stderr) == (0, b"")
+        results.append(stdout.decode().partition(" file ")[2].split()[0])
+    assert results == ["changed", "same"]
+    assert (host.certs_dir / reference.text / "ca.crt").read_bytes() == runtime.files[0].content
+    assert (host.directory / "home" / ".local" / "state" / "certkit").is_dir()
