@@ -36,10 +36,17 @@ case $* in
   *) exit 1 ;;
 esac
 """
-_USERS = """\
+_DATABASE = """\
 #!/bin/sh
-[ "$*" = 'passwd {user}' ] || exit 2
-printf '%s\\n' {user}:x:{uid}:{gid}::{home}:/bin/sh
+case $* in
+  'passwd {user}') printf '%s\\n' {user}:x:{uid}:{gid}::{home}:/bin/sh ;;
+  'ahosts '*)
+    while read -r address name; do
+      [ "$name" != "$2" ] || echo "$address STREAM $name"
+    done <{hosts}
+    ;;
+  *) exit 2 ;;
+esac
 """
 
 
@@ -77,8 +84,10 @@ class EmbeddedHost:
         self._put_on_path("openssl", _stand_in("openssl", directory))
         self._put_on_path("dockerd", _DAEMON)
         self._put_on_path("id", _IDENTITY.format(user=USER, uid=_UID, gid=_GID))
-        home = shlex.quote(str(directory / "home"))
-        self._put_on_path("getent", _USERS.format(user=USER, uid=_UID, gid=_GID, home=home))
+        home, hosts = (shlex.quote(str(directory / part)) for part in ("home", "etc/hosts"))
+        self._put_on_path(
+            "getent", _DATABASE.format(user=USER, uid=_UID, gid=_GID, home=home, hosts=hosts)
+        )
         self._host_key = make_key(directory / "etc" / "ssh_host_ed25519_key")
         self._server = SshServer(
             self._host_key, Account(USER, login, self._environment(), directory / "home")

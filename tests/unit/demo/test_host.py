@@ -12,7 +12,7 @@ import pytest
 
 from certkit.demo.host import USER, EmbeddedHost, make_key
 from certkit.names import RegistryReference
-from certkit.remote.program import place
+from certkit.remote.program import place, restart
 from certkit.runtimes.docker import rootful
 from certkit.runtimes.state import HostState, RuntimeChoice
 from tests.unit.demo.conftest import NAME, ServedRegistry, trust
@@ -62,6 +62,8 @@ def test_a_host_has_its_own_user_and_home(client: paramiko.SSHClient, host: Embe
     assert run(client, "id -u")[1] != b"0\n"
     entry = run(client, f"getent passwd {USER}")[1].decode().strip().split(":")
     assert entry[0] == USER and entry[5] == str(host.directory / "home")
+    assert run(client, f"getent ahosts {NAME}")[1] == f"127.0.0.1 STREAM {NAME}\n".encode()
+    assert run(client, "getent ahosts elsewhere.demo")[1] == b""
 
 
 def test_the_stand_ins_come_first_and_see_this_host_only(
@@ -125,5 +127,9 @@ def test_the_remote_program_keeps_to_the_host(
         assert (status, stderr) == (0, b"")
         results.append(stdout.decode().partition(" file ")[2].split()[0])
     assert results == ["changed", "same"]
+    exchange = restart(runtime)
+    _, stdout, _ = run(client, f"sh -c '{exchange.boot}'", exchange.stdin)
+    assert b" restart docker restarted " in stdout
+    assert host.restarts == 1
     assert (host.certs_dir / reference.text / "ca.crt").read_bytes() == runtime.files[0].content
     assert (host.directory / "home" / ".local" / "state" / "certkit").is_dir()
