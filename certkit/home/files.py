@@ -81,9 +81,9 @@ def write_directory(path: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
         HomeError: The disk refused, or the directory exists and is not empty.
     """
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    make_directory(temporary)
     try:
         try:
+            make_directory(temporary)
             for name, (content, mode) in files.items():
                 _write_new(temporary / name, content, mode)
             sync_directory(temporary)
@@ -132,12 +132,15 @@ def read_file(path: Path, mode: int) -> bytes:
                 f"{path} is a symbolic link", "a home holds plain files; put the file itself there"
             ) from error
         raise unusable("cannot read", path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise HomeError(f"{path} is not a plain file")
+            raise HomeError(f"{path} is not a plain file", "a home holds plain files")
         check_status(path, status, mode)
-        content = file.read(MAX_FILE_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_FILE_BYTES:
         raise HomeError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB")
     return content

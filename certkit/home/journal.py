@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -16,7 +17,7 @@ from certkit.home.files import KEY_MODE, sync_directory, unusable
 class Journal:
     """An append-only file of JSON lines. An entry is on the disk when `append` returns.
 
-    Appending needs no lock: an entry is one write to a file opened for appending.
+    Appending does not need the home's lock: an entry is one write to a file opened for appending.
 
     Args:
         path: The file; made by the first entry.
@@ -56,6 +57,8 @@ class Journal:
         try:
             descriptor = os.open(self.path, flags, KEY_MODE)
             try:
+                # Held for a moment, so that the look at the last byte is not in mid-write.
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
                 os.fchmod(descriptor, KEY_MODE)
                 size = os.fstat(descriptor).st_size
                 # A power cut can leave half a line; it must not swallow the next one.

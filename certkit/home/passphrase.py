@@ -6,6 +6,7 @@ Never from the command line, where every user of the machine can read it.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,17 +123,20 @@ def read_passphrase_file(path: Path) -> Secret:
         raise InputError(
             f"cannot read the passphrase file {path}: {error.strerror}", "check the path"
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise InputError(f"the passphrase file {path} is not a file")
+            raise InputError(f"the passphrase file {path} is not a file", "check the path")
         if mode & 0o077:
             raise InputError(
                 f"the passphrase file {path} has mode {stat.S_IMODE(mode):04o}: others can get at "
                 "it",
-                f"chmod 600 {path}",
+                f"chmod 600 {shlex.quote(str(path))}",
             )
-        content = file.read(MAX_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise InputError(f"the passphrase file {path} is larger than {MAX_BYTES} bytes")
     try:

@@ -70,7 +70,7 @@ class InitReport:
             ("SHA-256", colons(self.authority.sha256)),
             ("valid until", words["valid until"]),
             ("key", f"{self.authority.key}, {key}"),
-            ("may sign", words["may sign"] + (", and names below" if self._zones else "")),
+            ("may sign", words["may sign"]),
         ]
 
     @property
@@ -144,7 +144,3 @@ class InitReport:
             "warnings": list(self.done.warnings),
             "next": [command for _, command in self.next_steps],
         }
-
-    @property
-    def _zones(self) -> bool:
-        return any(not part[-1:].isdigit() for part in self.authority.permitted or ())

@@ -8,7 +8,6 @@ passed through as it was read.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -168,7 +167,7 @@ def _blocks(text: str, source: str) -> Iterable[tuple[int, bytes]]:
         elif line == f"-----END {label}-----":
             try:
                 yield number, base64.b64decode("".join(body), validate=True)
-            except binascii.Error:
+            except ValueError:  # binascii.Error, or text that is not ASCII
                 raise InputError(
                     f"{source} has a damaged certificate before line {number}", "fetch it again"
                 ) from None

@@ -104,7 +104,7 @@ class CertificateDescription:
             ("SHA-256", colons(self.sha256)),
         ]
         if self.permitted is not None:
-            pairs.append(("may sign", ", ".join(self.permitted) or "any name not excluded"))
+            pairs.append(("may sign", permitted_words(self.permitted)))
             pairs.append(("may not sign", ", ".join(self.excluded or ())))
         elif self.authority:
             pairs.append(("may sign", "any name (it has no name constraints)"))
@@ -117,6 +117,15 @@ class CertificateDescription:
         if self.state != "valid":
             return "NOT YET VALID"
         return f"{self.days_left} days left"
+
+
+def permitted_words(permitted: tuple[str, ...]) -> str:
+    """What may be signed, for people: a permitted zone covers the names below it as well."""
+    zones = [text for text in permitted if ":" not in text and not text[-1].isdigit()]
+    rest = [text for text in permitted if text not in zones]
+    below = " and every name below" if zones else ""
+    words = ", ".join([*([", ".join(zones) + below] if zones else []), *rest])
+    return words or "any name not excluded"
 
 
 def describe_certificate(certificate: x509.Certificate, now: datetime) -> CertificateDescription:
