@@ -1,0 +1,71 @@
+"""The fleet: booted once a session, shared by its tests, gone at the end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+import pytest
+
+from tests.fleet.lab import Lab, Machine, Spec, why_not
+from tests.tiers import need
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The standard fleet: a registry's machine, and hosts of two Docker generations."""
+
+    lab: Lab
+    registry: Machine
+    bookworm: tuple[Machine, Machine]
+    trixie: tuple[Machine, Machine]
+
+    @property
+    def hosts(self) -> tuple[Machine, ...]:
+        """The container hosts, without the registry's machine."""
+        return (*self.bookworm, *self.trixie)
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All of them."""
+        return (self.registry, *self.hosts)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """An empty lab: boot in it what the standard fleet does not have."""
+    need("fleet", why_not())
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # Python's default for SIGTERM is to die at once, and the machines with it, untidily.
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with Lab() as empty_lab:
+            yield empty_lab
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def fleet(lab: Lab) -> Fleet:
+    """The standard fleet: `registry:2` is loaded on the registry, `identidock:0.1` on the hosts.
+
+    Tests share it: leave a machine as it was found.
+    """
+    registry, *hosts = lab.boot(
+        [
+            Spec("registry", "bookworm"),
+            Spec("bookworm-1", "bookworm"),
+            Spec("bookworm-2", "bookworm"),
+            Spec("trixie-1", "trixie"),
+            Spec("trixie-2", "trixie"),
+        ]
+    )
+    registry.load_image(lab.registry_image)
+    for host in hosts:
+        host.load_image(lab.example_image)
+    return Fleet(lab, registry, (hosts[0], hosts[1]), (hosts[2], hosts[3]))

@@ -1,0 +1,209 @@
+"""A network of machines for one test session, made whole and removed whole."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+from tests.fleet.lab import images, leftovers, network, recipe, store
+from tests.fleet.lab.machine import Login, Machine, Spec
+from tests.fleet.lab.shell import Argument, run
+
+# Machines keep their files in memory when the box has this much to spare, else on its disk.
+_MEMORY_TO_SPARE_KIB = 4 * 1024 * 1024
+
+# Runs a command that sees the lab's names, without a word written to this box's /etc/hosts.
+_WITH_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"'
+
+_numbers = itertools.count()
+
+
+class Lab:
+    """Machines on a bridge of their own, with this box as their operator.
+
+    Use it as a context manager. Everything of it is gone at the end; what a killed process left
+    is removed when the next lab starts.
+    """
+
+    def __init__(self) -> None:
+        # Also the name of the bridge, which may have 15 characters.
+        self.identifier = f"ck{os.getpid()}-{next(_numbers)}"
+        labs = store.labs_directory()
+        self.directory = labs / f"{self.identifier}.d"
+        self.machines: dict[str, Machine] = {}
+        self.password = secrets.token_urlsafe(12)
+        self._lock = labs / f"{self.identifier}.lock"
+        self._names: dict[str, str] = {}
+        self._resources = contextlib.ExitStack()
+
+    def __enter__(self) -> Lab:
+        with contextlib.ExitStack() as resources:
+            bases = store.bases_directory()
+            resources.enter_context(store.locked(bases / "in-use.lock", shared=True))
+            # One at a time: two labs that start together must not choose the same subnet.
+            with store.locked(store.labs_directory() / "start"):
+                leftovers.sweep(store.labs_directory())
+                resources.enter_context(leftovers.held(self._lock))
+                resources.callback(self._remove)
+                self.directory.mkdir()
+                if _memory_available_kib() >= _MEMORY_TO_SPARE_KIB:
+                    run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", self.directory])
+                self.bridge = network.create_bridge(self.identifier)
+            self.key = self.directory / "id_ed25519"
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", self.key])
+            self._login = Login(
+                public_key=self.key.with_suffix(".pub").read_text(),
+                password_hash=_hash_of(self.password),
+            )
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    # -- machines ------------------------------------------------------------------------------
+
+    def boot(self, specs: Iterable[Spec]) -> list[Machine]:
+        """Boot machines at once and wait until all are up; more can be booted later."""
+        machines = [self._machine(spec) for spec in specs]
+        with ThreadPoolExecutor(max_workers=max(len(machines), 1)) as pool:
+            list(pool.map(lambda machine: machine.seed(self._login), machines))
+            for machine in machines:
+                # Here and not in the pool, see `Machine.start`.
+                machine.start()
+            list(pool.map(Machine.wait_until_up, machines))
+        self._write_hosts()
+        return machines
+
+    def __getitem__(self, name: str) -> Machine:
+        return self.machines[name]
+
+    # -- names and keys ------------------------------------------------------------------------
+
+    def hosts_entry(self, name: str, address: str) -> None:
+        """Make a name known to all machines, present and to come, and to `lab.run`.
+
+        Each machine is known as `NAME` and `NAME.lab` without asking.
+        """
+        self._names[name] = address
+        self._write_hosts()
+
+    def known_hosts(self, path: Path | None = None) -> Path:
+        """Write the machines' present host keys to a known_hosts file."""
+        path = path or self.directory / "known_hosts"
+        lines = [
+            f"{machine.address},{machine.name},{machine.name}.lab {machine.host_public_key()}\n"
+            for machine in self.machines.values()
+        ]
+        path.write_text("".join(lines))
+        return path
+
+    # -- this box, the operator ----------------------------------------------------------------
+
+    def run(
+        self,
+        argv: Sequence[Argument],
+        *,
+        input: str | bytes | None = None,
+        check: bool = True,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on this box that knows the lab's names, `registry.lab` for instance."""
+        return run(
+            [*self.with_names(), *argv], shown=argv, stdin=input, check=check, timeout=timeout
+        )
+
+    def with_names(self) -> list[Argument]:
+        """Words to put before a command of this box to let it know the lab's names."""
+        wrapping = ("unshare", "--mount", "--propagation=private", "sh", "-c", _WITH_HOSTS)
+        return [*wrapping, self.directory / "hosts"]
+
+    def ssh_options(self) -> list[str]:
+        """Options for OpenSSH's clients: the lab's key and host keys, and nothing of the user's."""
+        return [
+            *("-F", "none", "-i", str(self.key)),
+            *("-o", f"UserKnownHostsFile={self.known_hosts()}", "-o", "IdentitiesOnly=yes"),
+            *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10"),
+        ]
+
+    def ssh(
+        self,
+        machine: Machine,
+        command: str,
+        *,
+        user: str = recipe.LOGIN_USER,
+        input: str | bytes | None = None,
+        check: bool = True,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on a machine through this box's ssh client."""
+        argv = ["ssh", *self.ssh_options(), f"{user}@{machine.address}", command]
+        return run(argv, stdin=input, check=check, timeout=timeout)
+
+    @property
+    def registry_image(self) -> Path:
+        """An archive for `docker load` with `registry:2`."""
+        return store.bases_directory() / images.archive_name(recipe.REGISTRY_IMAGE)
+
+    @property
+    def example_image(self) -> Path:
+        """An archive for `docker load` with `identidock:0.1`, a small image to push."""
+        return store.bases_directory() / images.archive_name(recipe.EXAMPLE_IMAGE)
+
+    # -- internals -----------------------------------------------------------------------------
+
+    def _machine(self, spec: Spec) -> Machine:
+        if spec.name in self.machines:
+            raise ValueError(f"there is a machine {spec.name} already")
+        if spec.release not in recipe.RELEASES:
+            raise ValueError(f"no base for {spec.release}; there is {', '.join(recipe.RELEASES)}")
+        machine = Machine(
+            spec=spec,
+            address=self.bridge.machine_address(len(self.machines)),
+            directory=self.directory / spec.name,
+            _base=store.bases_directory() / spec.release,
+            _group=f"{leftovers.GROUP}/{self.identifier}/{spec.name}",
+            _identifier=f"{self.identifier}-{spec.name}",
+            _bridge=self.bridge.name,
+        )
+        self.machines[spec.name] = machine
+        return machine
+
+    def _write_hosts(self) -> None:
+        lines = ["127.0.0.1 localhost\n", "::1 localhost\n"]
+        for machine in self.machines.values():
+            lines.append(f"{machine.address} {machine.name} {machine.name}.lab\n")
+        lines += [f"{address} {name}\n" for name, address in self._names.items()]
+        content = "".join(lines)
+        (self.directory / "hosts").write_text(content)
+        for machine in self.machines.values():
+            if machine.is_on:
+                machine.write("/etc/hosts", content)
+
+    def _remove(self) -> None:
+        with ThreadPoolExecutor(max_workers=max(len(self.machines), 1)) as pool:
+            list(pool.map(Machine.poweroff, self.machines.values()))
+        leftovers.remove(self._lock)
+
+
+def _memory_available_kib() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _hash_of(password: str) -> str:
+    return run(["openssl", "passwd", "-6", "-stdin"], stdin=password).stdout.strip()
