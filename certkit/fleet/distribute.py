@@ -88,7 +88,7 @@ def distribute(
         crew.emit(PhaseStarted("place", len(jobs)))
         left = crew.work_on(jobs, partial(_place, run))
         waiting = [job for job in jobs if job.result is None and job.due]
-        if waiting and not stop.requested:
+        if waiting and not stop.requested():
             _restart_all(run, waiting, confirm)
         for job in (*left, *waiting):
             if job.result is None:
@@ -157,7 +157,11 @@ def _take_stock(run: _Run, job: Job, placed: PlaceReport) -> Problem | None:
 def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:
     """Restart what is due, wave by wave, until done or stopped."""
     waves = run.options.waves.split(jobs)
-    if not confirm(restart_plan(jobs, waves)):
+    agreed = confirm(restart_plan(jobs, waves))
+    if run.crew.stop.requested():
+        # Ctrl-C at the question is an interruption, not an answer.
+        return
+    if not agreed:
         for job in jobs:
             for index in job.due:
                 notes = (*job.runtimes[index].notes, "not restarted: declined, and still due")
@@ -167,7 +171,7 @@ def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:
     run.budget.to_restart = len(jobs)
     run.crew.emit(PhaseStarted("restart", len(jobs)))
     for number, wave in enumerate(waves):
-        if run.crew.stop.requested:
+        if run.crew.stop.requested():
             break
         run.crew.emit(WaveStarted(number, len(waves), tuple(job.host.name for job in wave)))
         run.crew.work_on(wave, partial(_restart, run, number == 0))

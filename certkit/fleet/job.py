@@ -131,7 +131,7 @@ class Crew:
         def tick(left: int) -> None:
             nonlocal told
             self._look_at_clock()
-            if self.stop.requested and not told:
+            if self.stop.requested() and not told:
                 told = True
                 self.emit(RunStopping(self.stop.reason, left))
 
@@ -140,7 +140,7 @@ class Crew:
     def _look_at_clock(self) -> None:
         """Stop the run when its time is up."""
         limit = self.options.run_timeout
-        if limit is not None and not self.stop.requested and self.elapsed > limit:
+        if limit is not None and not self.stop.requested() and self.elapsed > limit:
             self.stop.request(f"the run was given {limit:g} s, and they are over")
 
     @property
@@ -184,7 +184,7 @@ class Crew:
                     not error.retryable
                     or attempt > self.options.retries
                     or time.monotonic() + delay > deadline
-                    or self.stop.requested
+                    or self.stop.requested()
                 ):
                     raise
                 self.emit(HostRetrying(job.host.name, error.message, attempt, delay))
@@ -204,7 +204,7 @@ class Crew:
             False when the run was stopped while waiting: the host must not be tried.
         """
         with self._passwords.turn(host) as proven:
-            yield not (self.stop.requested and not proven)
+            yield not (self.stop.requested() and not proven)
 
     def accepted(self, host: Host) -> None:
         """Note that the host took its passwords."""

@@ -8,6 +8,7 @@ from certkit.inventory.model import Host, RestartPolicy, Settings
 from certkit.remote.report import RuntimeReport
 
 DEFAULT_RESTART: RestartPolicy = "changed"
+STOPPED = "its daemon is not running; it reads the trust when it is started"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def judge(report: RuntimeReport, policy: RestartPolicy, *, due: bool) -> Verdict
     if not due and policy != "always":
         return Verdict(False)
     if not report.daemon:
-        return Verdict(False, "its daemon is not running; it reads the trust when it is started")
+        return Verdict(False, STOPPED)
     if policy == "never":
         return Verdict(False, "not restarted (--restart never)")
     if policy == "safe" and not report.live_restore:

@@ -48,7 +48,7 @@ def sweep(
     def worker() -> None:
         failure: BaseException | None = None
         try:
-            while not stop.requested:
+            while not stop.requested():
                 try:
                     item = waiting.popleft()
                 except IndexError:

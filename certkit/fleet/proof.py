@@ -22,7 +22,7 @@ def judge_probe(report: ProbeReport, reference: RegistryReference, *, image: boo
     """
     shaken = answers.handshake(report.handshake, report.handshake_text)
     pulled = answers.pull(report.pull, report.pull_text, expected=image)
-    vacuous = answers.unproven(report.name, reference, report.verification)
+    vacuous = answers.unproven(report.name, reference, report.verification, report.addresses)
     problem: Problem | None = None
     if not pulled.ok:
         problem = _problem(report, pulled)

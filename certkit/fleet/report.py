@@ -119,7 +119,8 @@ class FleetReport:
         if self.interrupted:
             return ExitCode.INTERRUPTED
         outcomes = {host.outcome for host in self.hosts}
-        if outcomes & FAILURES:
+        if outcomes & FAILURES or any(host.error for host in self.hosts):
+            # A host left out because the run stopped has an error too: not all was done as asked.
             return ExitCode.FAILED
         if self.check and Outcome.WOULD_CHANGE in outcomes:
             return ExitCode.ATTENTION

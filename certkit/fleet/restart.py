@@ -8,8 +8,9 @@ from functools import partial
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.job import Crew, Job
+from certkit.fleet.policy import STOPPED
 from certkit.fleet.report import Outcome, Problem
-from certkit.fleet.stock import state_of
+from certkit.fleet.stock import placed_outcome, state_of
 from certkit.fleet.talk import Talk
 from certkit.remote.report import RestartReport, RuntimeReport
 from certkit.transport.connection import Connection
@@ -39,7 +40,7 @@ def restart_job(crew: Crew, talk: Talk, job: Job) -> tuple[Outcome, Problem | No
                 for later in job.due[position + 1 :]:
                     _note(job, later, ["not restarted, since the one before it failed; still due"])
                 return outcome, problem
-    return Outcome.CHANGED, None
+    return placed_outcome(job, check=False), None
 
 
 def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem | None, Outcome]:
@@ -52,11 +53,10 @@ def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem 
 
     def work(connection: Connection) -> RestartReport:
         nonlocal lost
-        paths = [file.path for file in report.files]
         try:
             if lost:
                 return _resume(crew, talk, job, report, connection, patience)
-            return talk.restart(connection, runtime, report.user, paths)
+            return talk.restart(connection, runtime, report.user, _changed(report))
         except HostError as error:
             # A restart may have begun, so the next try looks before it acts.
             lost = lost or error.retryable
@@ -65,6 +65,7 @@ def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem 
     done = crew.attempt(job, work, patience)
     name = job.runtimes[index].name
     _note(job, index, done.journal)
+    hung = " in time" if done.reason == "hung" else ""
     if done.result == "restarted":
         job.amend(index, restarted=True)
         return None, Outcome.CHANGED
@@ -74,17 +75,20 @@ def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem 
         return (
             Problem(
                 ErrorKind.DAEMON,
-                f"restarted {name}, which did not come back; it runs on its old files again",
+                f"restarted {name}, which did not come back{hung}; it runs on its old files again",
                 "see its last log lines in the report, or `journalctl -u` on the host",
             ),
             Outcome.ROLLED_BACK,
         )
-    if done.result == "rollback_failed":
-        message = f"restarted {name}, which did not come back, not even on its old files"
-    else:
-        message = f"could not have {name} restarted"
+    if done.result == "refused":
+        _note(job, index, [STOPPED])
+        return None, Outcome.CHANGED
     return (
-        Problem(ErrorKind.DAEMON, message, "log in and see what its service manager says"),
+        Problem(
+            ErrorKind.DAEMON,
+            f"restarted {name}, which did not come back{hung}, not even on its old files",
+            "log in and see what its service manager says",
+        ),
         Outcome.FAILED,
     )
 
@@ -125,13 +129,17 @@ def _resume(
             return RestartReport(report.name, report.user, "restarted", 0.0)
         try:
             runtime = state_of(job.state, report)
-            paths = [file.path for file in report.files]
-            return talk.restart(connection, runtime, report.user, paths)
+            return talk.restart(connection, runtime, report.user, _changed(report))
         except HostError as error:
             # The lock: the restart whose answer was lost is still under way.
             if error.kind is not ErrorKind.CONFLICT or time.monotonic() > deadline:
                 raise
             crew.stop.wait(_ASK_AGAIN)
+
+
+def _changed(report: RuntimeReport) -> list[str]:
+    """The files this run changed; what earlier runs changed, the host itself remembers."""
+    return [file.path for file in report.files if file.result == "changed"]
 
 
 def _note(job: Job, index: int, lines: Sequence[str]) -> None:

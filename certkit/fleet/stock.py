@@ -78,8 +78,8 @@ def take_stock(
 
 
 def placed_outcome(job: Job, *, check: bool) -> Outcome:
-    """How a host ends that is not restarted."""
-    changed = any(runtime.changed for runtime in job.runtimes)
+    """How a host ends that nothing went wrong with."""
+    changed = any(runtime.changed or runtime.restarted for runtime in job.runtimes)
     if check:
         return Outcome.WOULD_CHANGE if changed or job.due else Outcome.UNCHANGED
     return Outcome.CHANGED if changed else Outcome.UNCHANGED

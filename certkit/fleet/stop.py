@@ -17,7 +17,6 @@ class Stop:
         self._reason = ""
         self._interrupted = False
 
-    @property
     def requested(self) -> bool:
         """Whether nothing new may be started."""
         return self._event.is_set()

@@ -84,7 +84,7 @@ def verify(
         crew.emit(PhaseStarted("verify", len(jobs)))
         crew.work_on(jobs, partial(_first, crew, talk, references, options.image, second))
         waiting = [job for job in jobs if job.result is None and job.proofs]
-        if second and waiting and not stop.requested:
+        if second and waiting and not stop.requested():
             digest = _agree(crew, waiting)
             waiting = [job for job in waiting if job.result is None]
             by_digest = f"{_repository(options.image)}@{digest}"

@@ -1,0 +1,1 @@
+"""How a run is shown: progress and words on stderr, the report on stdout."""
