@@ -10,7 +10,7 @@ from certkit.inventory.model import InventoryFormat, Settings
 from certkit.inventory.places import Place
 
 Layer = dict[str, tuple[Any, Place]]
-"""Field to its parsed value and where that stands. Fields are named in `certkit.inventory.fields`."""
+"""Field, as `certkit.inventory.fields` names it, to its parsed value and where that stands."""
 
 
 @dataclass(slots=True)

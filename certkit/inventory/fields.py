@@ -137,7 +137,7 @@ def parse(key: str, value: object, place: Place, base: Path | None) -> Any:  # n
 def _one(key: str, field: Field, value: object, base: Path | None) -> Any:  # noqa: ANN401
     if value is None or isinstance(value, (list, dict)):
         raise GrammarError("must be a single value" if not field.many else "must hold plain values")
-    if isinstance(value, str) and "{{" in value and key not in SECRET_KEYS:
+    if isinstance(value, str) and "{{" in value:
         raise GrammarError(TEMPLATE, TEMPLATE_HINT)
     parsed = field.parse(value)
     if key in _PATHS:

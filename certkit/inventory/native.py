@@ -9,9 +9,10 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from certkit.inventory import fields, grammar
-from certkit.inventory.draft import Draft, Layer, Parsed
+from certkit.inventory.draft import Layer, Parsed
+from certkit.inventory.native_hosts import Entry, Hosts
 from certkit.inventory.places import GrammarError, Place, shown
-from certkit.inventory.ranges import CAP, expand, has_range
+from certkit.inventory.ranges import has_range
 from certkit.inventory.yamltree import Tree, is_null
 
 TOP_KEYS = (
@@ -75,7 +76,7 @@ class _Reader:
         self.parsed = Parsed("native")
         self.groups: dict[str, tuple[Layer, Mapping[str, Any]]] = {}
         self.declared = False
-        self.drafts: dict[str, tuple[Draft, bool]] = {}
+        self.hosts = Hosts()
 
     def read(self) -> Parsed:
         top: dict[str, tuple[Node, Place]] = {}
@@ -97,8 +98,9 @@ class _Reader:
             self.tree.place(self.tree.root).refuse(
                 "the inventory has no hosts", "add a list: hosts: [web01, web02]"
             )
-        self._hosts(top["hosts"][0], defaults, default_vars)
-        self.parsed.drafts = [draft for draft, _ in self.drafts.values()]
+        self._hosts(top["hosts"][0])
+        self.parsed.drafts = self.hosts.drafts((defaults, default_vars), self.groups)
+        self.parsed.warnings += self.hosts.warnings
         self.parsed.hop_layer = {k: defaults[k] for k in _HOP_FIELDS if k in defaults}
         return self.parsed
 
@@ -213,24 +215,21 @@ class _Reader:
             layer, free, _ = self._layer(value, f"group {name}", GROUP_KEYS)
             self.groups[name] = (layer, free)
 
-    def _hosts(self, node: Node, defaults: Layer, default_vars: Mapping[str, Any]) -> None:
-        nobody = (defaults, default_vars)
+    def _hosts(self, node: Node) -> None:
         if isinstance(node, SequenceNode):
             for item in self.tree.items(node):
                 if not isinstance(item, ScalarNode) or is_null(item):
                     self.tree.place(item).refuse(
                         "hosts as a list holds names only", "write 'web01: {port: 2222}' lines"
                     )
-                self._host(self.tree.scalar(item, "hosts"), item, None, nobody)
+                self._host(self.tree.scalar(item, "hosts"), item, None)
         else:
             for name, key_node, value in self.tree.pairs(node, "hosts"):
-                self._host(name, key_node, value, nobody)
-        if not self.drafts:
+                self._host(name, key_node, value)
+        if not self.hosts.entries:
             self.tree.place(node).refuse("the inventory has no hosts", "add a name under hosts:")
 
-    def _host(
-        self, text: str, at: Node, value: Node | None, base: tuple[Layer, Mapping[str, Any]]
-    ) -> None:
+    def _host(self, text: str, at: Node, value: Node | None) -> None:
         place = self.tree.place(at, f"host {shown(text)}")
         self.tree.refuse_tags(at, "hosts")
         layer: Layer = {}
@@ -239,61 +238,9 @@ class _Reader:
         if value is not None:
             layer, free, groups = self._layer(value, place.what, HOST_KEYS)
         try:
-            names = expand(text)
-            if len(self.drafts) + len(names) > CAP:
-                raise GrammarError(f"the inventory has more than {CAP} hosts")
-            ranged = has_range(text)
-            for written in names:
-                self._draft(written, place, layer, {**base[1], **free}, groups, base[0], ranged)
+            self.hosts.add(text, Entry(place, layer, free, groups, has_range(text)))
         except GrammarError as error:
             place.refuse(f"hosts: {error.message}", error.hint)
-
-    def _draft(
-        self,
-        written: str,
-        place: Place,
-        layer: Layer,
-        free: Mapping[str, Any],
-        groups: tuple[str, ...],
-        defaults: Layer,
-        ranged: bool,
-    ) -> None:
-        target = grammar.target(written)
-        own = dict(layer)
-        for field, value in (("user", target.user), ("port", target.port)):
-            if value is not None:
-                if field in own and own[field][0] != value:
-                    raise GrammarError(f"'{shown(written)}' and its {field} key disagree")
-                own[field] = (value, place)
-        name = written.rpartition("@")[2] if target.port is not None else target.host
-        if name != target.host and "address" not in own:
-            own["address"] = (grammar.address(target.host), place)
-        layers = (defaults, *(self.groups[g][0] for g in groups if g in self.groups), own)
-        for group in groups:
-            if group in self.groups and self.groups[group][1]:
-                free = {**self.groups[group][1], **free}
-        draft = Draft(name, place, layers, groups, free)
-        other = self.drafts.get(name)
-        if other is None:
-            self.drafts[name] = (draft, ranged)
-            return
-        if other[1] == ranged:
-            raise GrammarError(
-                f"'{shown(name)}' is listed twice, first in line {other[0].place.line}",
-                "keep one of the two",
-            )
-        # A host that a range covers may be listed once more by its own name, to differ from it.
-        weak, strong = (other[0], draft) if other[1] else (draft, other[0])
-        joined = tuple(dict.fromkeys((*weak.groups, *strong.groups)))
-        known = (*(self.groups[g][0] for g in joined if g in self.groups),)
-        draft = Draft(
-            name,
-            strong.place,
-            (defaults, *known, weak.layers[-1], strong.layers[-1]),
-            joined,
-            {**weak.vars, **strong.vars},
-        )
-        self.drafts[name] = (draft, False)
 
 
 def _looks_like_ansible(node: Node) -> bool:

@@ -19,6 +19,9 @@ from certkit.errors import InputError
 from certkit.inventory.files import VAULT_HINT
 from certkit.inventory.places import Place, shown
 
+ENCRYPTED = object()
+"""Stands for a value that ansible-vault encrypted."""
+
 MAX_NODES = 2_000_000
 MAX_DEPTH = 40
 
@@ -26,6 +29,7 @@ _PREFIX = "tag:yaml.org,2002:"
 _NULL = f"{_PREFIX}null"
 _MERGE = f"{_PREFIX}merge"
 _BOOL = f"{_PREFIX}bool"
+_VAULT = frozenset(("!vault", "!vault-encrypted"))
 _TRUE = frozenset(("yes", "true", "on", "y"))
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 
@@ -159,13 +163,18 @@ class Tree:
         """Refuse ``!vault`` and every other tag that YAML itself does not have."""
         if node.tag.startswith(_PREFIX) or node.tag == "!unsafe":
             return
-        if node.tag in ("!vault", "!vault-encrypted"):
+        if node.tag in _VAULT:
             self.place(node).refuse(f"{what} is encrypted by ansible-vault", VAULT_HINT)
         self.place(node).refuse(f"{what} has the tag {shown(node.tag)}, which means nothing here")
 
     def plain(self, node: Node, depth: int = 0) -> Any:  # noqa: ANN401 - whatever the file holds
-        """Python data for a value that is only kept; booleans and whole numbers become such."""
+        """Python data for any value; booleans and whole numbers become such.
+
+        What ansible-vault encrypted becomes `ENCRYPTED`: it is an error only where it is used.
+        """
         self.visit(node, depth)
+        if node.tag in _VAULT:
+            return ENCRYPTED
         if isinstance(node, MappingNode):
             return {
                 name: self.plain(value, depth + 1)

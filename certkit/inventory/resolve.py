@@ -1,0 +1,324 @@
+"""From drafts to hosts: layers flattened, ssh_config asked, jump hosts followed.
+
+Precedence, strongest first: command line, host, groups, defaults, ssh_config, built in.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from certkit.errors import InputError
+from certkit.inventory import grammar
+from certkit.inventory.draft import Draft, Layer, Parsed
+from certkit.inventory.model import Become, Host, Overrides, Timeouts
+from certkit.inventory.places import GrammarError, Place, shown
+from certkit.inventory.ssh_args import jump_of_command
+from certkit.inventory.ssh_config import Answer, Query, SshConfig, expand_path, split_files
+
+_DIRECT = (
+    "identity_files",
+    "certificate_file",
+    "identities_only",
+    "agent_key",
+    "use_agent",
+    "agent_socket",
+    "password",
+    "key_passphrase",
+    "host_key",
+    "host_key_alias",
+    "known_hosts_files",
+    "global_known_hosts_files",
+    "runtimes",
+    "service",
+    "certs_dir",
+    "restart",
+    "restart_command",
+    "rootless_user",
+    "skip",
+)
+_TIMES = ("connect", "handshake", "host", "restart")
+_BUILT_IN_TIMES = Timeouts()
+_MAX_HOPS = 8
+
+
+def resolve(parsed: Parsed, overrides: Overrides, config: SshConfig) -> list[Host]:
+    """Settle every value of every host.
+
+    Args:
+        parsed: What a reader understood.
+        overrides: The command line.
+        config: The user's ssh_config.
+
+    Returns:
+        The hosts, in the order of the inventory.
+
+    Raises:
+        InputError: A name is no address, jump hosts run in a circle, a ProxyCommand is needed, or
+            OpenSSH refuses its configuration.
+    """
+    return _Resolver(parsed, overrides, config).run()
+
+
+class _Resolver:
+    def __init__(self, parsed: Parsed, overrides: Overrides, config: SshConfig) -> None:
+        self.parsed = parsed
+        self.config = config
+        self.me = _login()
+        self.overrides = _override_layer(overrides)
+        self.drafts = {draft.name: draft for draft in parsed.drafts}
+        self.answers: dict[Query, Answer] = {}
+        self.hops: dict[str, tuple[Host, ...]] = {}
+
+    def run(self) -> list[Host]:
+        layers = [self._merge(draft, self.overrides) for draft in self.parsed.drafts]
+        queries = [
+            _query(draft, layer)
+            for draft, layer in zip(self.parsed.drafts, layers, strict=True)
+            if not _is_local(layer)
+        ]
+        self.answers = self.config.resolve(queries)
+        return [
+            self._host(draft, layer, ())
+            for draft, layer in zip(self.parsed.drafts, layers, strict=True)
+        ]
+
+    @staticmethod
+    def _merge(draft: Draft, strongest: Layer) -> Layer:
+        merged: Layer = {}
+        for layer in draft.layers:
+            merged.update(layer)
+        merged.update(strongest)
+        return merged
+
+    def _host(self, draft: Draft, layer: Layer, path: tuple[str, ...]) -> Host:
+        local = _is_local(layer)
+        query = _query(draft, layer)
+        answer: Answer = {}
+        if not local:
+            if query not in self.answers:
+                self.answers.update(self.config.resolve([query]))
+            answer = self.answers[query]
+        address = query.host if "hostname" not in answer else answer["hostname"][0]
+        skip = "skip" in layer and layer["skip"][0]
+        if not local and not skip:
+            address = _checked(address, draft)
+        values = layer
+        if answer:
+            values = {**self._said(answer, query, address, layer, draft), **layer}
+        user = values["user"][0] if "user" in values else self.me
+        jump = () if local or skip else self._jump(draft, values, path)
+        origins = {field: place.origin for field, (_, place) in values.items()}
+        if "address" not in origins:
+            origins["address"] = draft.place.origin
+        if "hostname" in answer:
+            origins["address"] = f"{self.config.origin} (ssh -G {query.host})"
+        return Host(
+            name=draft.name,
+            address=address,
+            user=user,
+            port=values["port"][0] if "port" in values else 22,
+            connection="local" if local else "ssh",
+            jump=jump,
+            become=_become(values, user, local=local),
+            timeouts=_timeouts(values),
+            groups=draft.groups,
+            tags=values["tags"][0] if "tags" in values else (),
+            origins=MappingProxyType(origins),
+            vars=draft.vars,
+            **{field: values[field][0] for field in _DIRECT if field in values},
+        )
+
+    def _said(
+        self, answer: Answer, query: Query, address: str, layer: Layer, draft: Draft
+    ) -> Layer:
+        """What ssh_config says, as a layer."""
+        place = Place(self.config.origin, what=f"(ssh -G {query.host})")
+        found: dict[str, Any] = {}
+        if "user" in answer:
+            found["user"] = answer["user"][0]
+        if "port" in answer:
+            found["port"] = int(answer["port"][0])
+        user = layer["user"][0] if "user" in layer else found.get("user", self.me)
+        port = layer["port"][0] if "port" in layer else found.get("port", 22)
+
+        def paths(option: str) -> tuple[Path, ...]:
+            names = split_files(answer[option])
+            return tuple(
+                expand_path(name, query, address, user, port)
+                for name in names
+                if name not in ("none", "/dev/null")
+            )
+
+        if "identityfile" in answer:
+            found["identity_files"] = paths("identityfile")
+        if "certificatefile" in answer and (files := paths("certificatefile")):
+            found["certificate_file"] = files[0]
+        # known_hosts on /dev/null is the idiom for not checking, which certkit does not do.
+        for option, field in (
+            ("userknownhostsfile", "known_hosts_files"),
+            ("globalknownhostsfile", "global_known_hosts_files"),
+        ):
+            if option in answer and "/dev/null" not in answer[option]:
+                found[field] = paths(option)
+        if "identitiesonly" in answer:
+            found["identities_only"] = answer["identitiesonly"][0] == "yes"
+        if "identityagent" in answer:
+            agent = answer["identityagent"][0]
+            if agent == "none":
+                found["use_agent"] = False
+            elif agent.startswith("$"):
+                agent = os.environ.get(agent.strip("${}"), "")
+            if agent not in ("none", "SSH_AUTH_SOCK", ""):
+                found["agent_socket"] = expand_path(agent, query, address, user, port)
+        if "hostkeyalias" in answer:
+            found["host_key_alias"] = answer["hostkeyalias"][0]
+        if "connecttimeout" in answer and answer["connecttimeout"][0].isdigit():
+            found["timeouts.connect"] = int(answer["connecttimeout"][0])
+        if "jump" not in layer:
+            jump = _jump_of(answer, draft, layer)
+            if jump is not None:
+                found["jump"] = jump
+        return {field: (value, place) for field, value in found.items()}
+
+    def _jump(self, draft: Draft, values: Layer, path: tuple[str, ...]) -> tuple[Host, ...]:
+        if "jump" not in values:
+            return ()
+        texts, place = values["jump"]
+        if not texts:
+            return ()
+        own = {draft.name, draft.name.partition(":")[0]}
+        targets = [_target(text, place) for text in texts]
+        if not place.what.startswith("host ") and any(t.host in own for t in targets):
+            return ()  # a bastion does not go through itself because everybody else does
+        chain: list[Host] = []
+        for position, text in enumerate(texts):
+            if text in path or targets[position].host in own:
+                place.refuse(
+                    f"the jump hosts run in a circle: {' > '.join((*path, shown(text)))}",
+                    f"give {shown(targets[position].host)} its own: jump: none",
+                )
+            # As with ssh -J: the first hop's own way counts, the others are reached from there.
+            hops = self._hop(text, place, path)
+            chain += hops if position == 0 else hops[-1:]
+        if len(chain) > _MAX_HOPS:
+            place.refuse(f"more than {_MAX_HOPS} jump hosts")
+        return tuple(chain)
+
+    def _hop(self, text: str, place: Place, path: tuple[str, ...]) -> tuple[Host, ...]:
+        if text in self.hops:
+            return self.hops[text]
+        target = _target(text, place)
+        listed = self.drafts.get(text.rpartition("@")[2]) or self.drafts.get(target.host)
+        extra: Layer = {}
+        if target.user is not None:
+            extra["user"] = (target.user, place)
+        if target.port is not None:
+            extra["port"] = (target.port, place)
+        if listed is None:
+            draft = Draft(target.host, place, (self.parsed.hop_layer,))
+        else:
+            draft = Draft(listed.name, listed.place, listed.layers, listed.groups, listed.vars)
+        layer = self._merge(draft, extra)
+        layer.pop("skip", None)  # being skipped as a target is what bastions do
+        host = self._host(draft, layer, (*path, text))
+        if "identity_files" in self.overrides and not host.identity_files:
+            files, origin = self.overrides["identity_files"]
+            origins = {**host.origins, "identity_files": origin.origin}
+            host = replace(host, identity_files=files, origins=MappingProxyType(origins))
+        chain = (*host.jump, replace(host, jump=()))
+        self.hops[text] = chain
+        return chain
+
+
+def _override_layer(overrides: Overrides) -> Layer:
+    layer: Layer = {}
+    try:
+        if overrides.user is not None:
+            layer["user"] = (grammar.user(overrides.user), Place("--user"))
+        if overrides.port is not None:
+            layer["port"] = (grammar.port(overrides.port), Place("--port"))
+    except GrammarError as error:
+        flag = "--user" if "user" not in layer and overrides.user is not None else "--port"
+        raise InputError(f"{flag}: {error.message}", error.hint) from None
+    if overrides.identity_file is not None:
+        path = overrides.identity_file.expanduser()
+        layer["identity_files"] = ((path,), Place("--identity-file"))
+    return layer
+
+
+def _is_local(layer: Layer) -> bool:
+    return "connection" in layer and layer["connection"][0] == "local"
+
+
+def _query(draft: Draft, layer: Layer) -> Query:
+    # The alias is what `ssh` would be given: the address where there is one, as Ansible does it.
+    host = layer["address"][0] if "address" in layer else draft.name
+    user = layer["user"][0] if "user" in layer else None
+    return Query(host, user, layer["port"][0] if "port" in layer else None)
+
+
+def _checked(address: str, draft: Draft) -> str:
+    try:
+        return grammar.address(address)
+    except GrammarError as error:
+        draft.place.refuse(f"{shown(draft.name)}: {error.message}", error.hint)
+
+
+def _target(text: str, place: Place) -> grammar.Target:
+    try:
+        return grammar.target(text)
+    except GrammarError as error:
+        place.refuse(f"jump: {error.message}", error.hint)
+
+
+def _jump_of(answer: Answer, draft: Draft, layer: Layer) -> Sequence[str] | None:
+    if "proxyjump" in answer:
+        words = answer["proxyjump"][0]
+        return () if words == "none" else tuple(words.split(","))
+    command = answer.get("proxycommand", ("none",))[0]
+    if command == "none":
+        return None
+    jump = jump_of_command(command)
+    if jump is None:
+        if "skip" in layer and layer["skip"][0]:
+            return None
+        raise InputError(
+            f"ssh_config has a ProxyCommand for {shown(draft.name)}, which certkit does not run",
+            "use ProxyJump there, or 'jump: HOST' in the inventory ('jump: none' to go directly)",
+        )
+    return (jump,)
+
+
+def _become(values: Mapping[str, tuple[Any, Place]], user: str, *, local: bool) -> Become:
+    said = {
+        field.partition(".")[2]: value
+        for field, (value, _) in values.items()
+        if field.startswith("become.")
+    }
+    if "method" not in said and "user" not in said:
+        is_root = os.geteuid() == 0 if local else user == "root"
+        if is_root:
+            said["method"] = "none"
+    return Become(**said)
+
+
+def _timeouts(values: Mapping[str, tuple[Any, Place]]) -> Timeouts:
+    said = {n: values[f"timeouts.{n}"][0] for n in _TIMES if f"timeouts.{n}" in values}
+    return replace(_BUILT_IN_TIMES, **said) if said else _BUILT_IN_TIMES
+
+
+def _login() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without an entry
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return "root"
