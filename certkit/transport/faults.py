@@ -60,6 +60,8 @@ def connect(endpoint: str, error: OSError) -> HostError:
             f"refuses connections on {endpoint}",
             "is sshd running there, on that port?",
         )
+    if error.errno in (errno.ECONNRESET, errno.EPIPE):
+        return greeting(endpoint, b"")
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return unreachable(
             ErrorKind.INTERNAL,
@@ -71,18 +73,26 @@ def connect(endpoint: str, error: OSError) -> HostError:
     )
 
 
-def greeting(endpoint: str, text: str) -> HostError:
-    """Return the failure of a server that closed or spoke nonsense before its greeting."""
-    if "protocol version" in text or "Invalid SSH banner" in text or "codec" in text:
+def greeting(endpoint: str, first_words: bytes) -> HostError:
+    """Return the failure of a server that did not greet as one of SSH.
+
+    Args:
+        endpoint: Where it was reached.
+        first_words: What it sent in place of a greeting.
+    """
+    line = shown(first_words.partition(b"\n")[0].strip(), 80)
+    # sshd itself says such a thing when it is busy (MaxStartups) or penalises an address.
+    if line and not line.startswith(("SSH-", "Exceeded", "Not allowed")):
         return unreachable(
             ErrorKind.NETWORK,
-            f"answers on {endpoint}, but not as an SSH server",
-            "check the port in the inventory",
+            f'answers on {endpoint}, but not as an SSH server ("{line}")',
+            "check address and port in the inventory",
             retryable=False,
         )
     return unreachable(
         ErrorKind.REFUSED,
-        f"accepts connections on {endpoint} and closes them before its SSH greeting",
+        f"accepts connections on {endpoint} and closes them before its SSH greeting"
+        + (f' ("{line}")' if line else ""),
         "its sshd is busy (MaxStartups), penalises this address (PerSourcePenalties) or is "
         "behind a rate limit; lower `--parallel` or wait a minute",
     )

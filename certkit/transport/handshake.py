@@ -82,12 +82,10 @@ def _exchange_keys(client: Client, host: Host, host_keys: HostKeys, lease: Lease
             "group14-sha256, and AES-GCM or AES-CTR with SHA-2",
             retryable=False,
         )
-    if "Signature verification" in text or isinstance(error, ValueError | paramiko.SSHException):
-        if client.remote_version:
-            raise faults.unreachable(ErrorKind.NETWORK, f"broke the SSH key exchange: {text}")
-        raise faults.greeting(host.endpoint, text)
     if not client.remote_version:
-        raise faults.greeting(host.endpoint, text)
+        raise faults.greeting(host.endpoint, client.link.first_words)
+    if isinstance(error, ValueError | paramiko.SSHException):
+        raise faults.unreachable(ErrorKind.NETWORK, f"broke the SSH key exchange: {text}")
     raise faults.unreachable(
         ErrorKind.REFUSED,
         "closed the connection during the key exchange"

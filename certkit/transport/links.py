@@ -14,6 +14,7 @@ from typing import Protocol
 import paramiko
 
 _CHUNK = 64 * 1024
+_WORDS = 200
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 # Seconds of silence, or of unacknowledged data, until the kernel gives a dead peer up. Probes by
 # the kernel cost nothing here, unlike SSH keepalives, which would wake a thread per host.
@@ -42,6 +43,10 @@ class Link(Protocol):
     def peer(self) -> str:
         """The address at the other end."""
 
+    @property
+    def first_words(self) -> bytes:
+        """The beginning of what came, for a server that did not greet as one of SSH."""
+
 
 class TcpLink:
     """A connected socket.
@@ -54,6 +59,7 @@ class TcpLink:
         self._socket = sock
         self._buffer = b""
         self._closed = False
+        self.first_words = b""
         sock.settimeout(None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -77,6 +83,8 @@ class TcpLink:
         data = self._buffer
         if not data:
             data = self._socket.recv(_CHUNK)
+            if len(self.first_words) < _WORDS:
+                self.first_words += data[:_WORDS]
             if _QUICKACK is not None:
                 # The kernel falls back by itself, so this is said again after every read. The
                 # peer may have reset the connection by now; the next read will tell.
@@ -113,6 +121,7 @@ class ChannelLink:
         self._channel = channel
         self._peer = peer
         self._closed = False
+        self.first_words = b""
 
     def send(self, data: bytes) -> int:
         """Write some of `data` and return how much."""
@@ -122,7 +131,10 @@ class ChannelLink:
 
     def recv(self, size: int) -> bytes:
         """Return 1 to `size` bytes, or none at the end."""
-        return self._channel.recv(size)
+        data = self._channel.recv(size)
+        if len(self.first_words) < _WORDS:
+            self.first_words += data
+        return data
 
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: `close` and `cut` wake whoever waits."""

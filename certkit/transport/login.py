@@ -78,6 +78,9 @@ def _offer_key(client: Client, user: str, offer: Offer, tried: _Attempts) -> boo
 def _offer_password(client: Client, host: Host, tried: _Attempts) -> bool:
     assert host.password is not None
     password = host.password.reveal()
+    # Asked first, because a server that only takes it as an answer (PAM) would see it twice.
+    if not tried.allowed and _ask(lambda: client.auth_none(host.user), tried) is _Reply.IN:
+        return True
     if not tried.allowed or "password" in tried.allowed:
         tried.offered.append("the password")
         reply = _ask(lambda: client.auth_password(host.user, password, fallback=False), tried)

@@ -238,7 +238,7 @@ def _tcp_link(sock: socket.socket, host: Host) -> TcpLink:
         return TcpLink(sock)
     except OSError as error:  # the peer reset it between connect and here
         sock.close()
-        raise faults.greeting(host.endpoint, "") from error
+        raise faults.greeting(host.endpoint, b"") from error
 
 
 def _lost(client: Client, when: str) -> HostError:

@@ -1,0 +1,236 @@
+"""An SSH server in this process that misbehaves on purpose, at the point a test names."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from certkit.inventory.model import Become, Host, Timeouts
+from certkit.transport.client import _UntimedPacketizer
+from certkit.transport.hostcert import key_line
+from tests.ssh import stub
+
+PASSWORD = "correct horse"
+
+
+class Fickle:
+    """One server; `mode` says what goes wrong, ``""`` for nothing.
+
+    Attributes:
+        connections: How many were accepted.
+        attempts: Every login attempt as (method, detail).
+    """
+
+    def __init__(self, directory: Path, mode: str = "", methods: str = "publickey") -> None:
+        self.mode = mode
+        self.methods = methods
+        self.stop = threading.Event()
+        self.connections = 0
+        self.attempts: list[tuple[str, str]] = []
+        self.host_key = paramiko.ECDSAKey.generate(bits=256)
+        self.user_key = directory / "user_key"
+        paramiko.ECDSAKey.generate(bits=256).write_private_key_file(str(self.user_key))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.known_hosts = directory / "known_hosts"
+        line = f"[127.0.0.1]:{self.port} {key_line(self.host_key.asbytes())}\n"
+        self.known_hosts.write_text(line)
+        self._open: list[Any] = []
+        self._acceptor = threading.Thread(target=self._accept, name="fickle")
+        self._acceptor.start()
+
+    def host_entry(self, **changes: Any) -> Host:
+        values: dict[str, Any] = {
+            "name": "fickle",
+            "address": "127.0.0.1",
+            "port": self.port,
+            "user": "someone",
+            "identity_files": (self.user_key,),
+            "use_agent": False,
+            "known_hosts_files": (self.known_hosts,),
+            "global_known_hosts_files": (),
+            "become": Become(method="none"),
+            "timeouts": Timeouts(connect=2, handshake=1, host=5),
+        }
+        return Host(**{**values, **changes})
+
+    def close(self) -> None:
+        self.stop.set()
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self._acceptor.join(5)
+        for thing in self._open:
+            thing.close()
+        for thing in self._open:
+            if isinstance(thing, threading.Thread):
+                thing.join(5)
+
+    def _accept(self) -> None:
+        while not self.stop.is_set():
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(sock)
+            self._serve(sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        if self.mode == "silent":
+            return
+        if self.mode == "reset":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if self.mode in ("reset", "eof"):
+            sock.close()
+            return
+        if self.mode == "http":
+            sock.sendall(b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n")
+            sock.close()
+            return
+        if self.mode == "busy":
+            sock.sendall(b"Exceeded MaxStartups\r\n")
+            sock.close()
+            return
+        if self.mode == "old":
+            sock.sendall(b"SSH-1.5-ancient\r\n")
+            return
+        if self.mode == "only banner":
+            sock.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+            return
+        transport = _Transport(sock, self)
+        self._open.append(transport)
+        transport.add_server_key(self.host_key)
+        transport.start_server(event=threading.Event(), server=_Behaviour(self))
+
+
+class _Transport(paramiko.Transport):
+    def __init__(self, sock: socket.socket, fickle: Fickle) -> None:
+        super().__init__(sock, packetizer_class=_UntimedPacketizer)
+        self.fickle = fickle
+        self.logger = logging.getLogger("fickle")
+        self.logger.setLevel(logging.CRITICAL + 1)
+
+    @property
+    def preferred_kex(self) -> tuple[str, ...]:
+        if self.fickle.mode == "ancient kex":
+            return ("diffie-hellman-group1-sha1",)
+        if self.fickle.mode == "standard curve":
+            return ("curve25519-sha256", "diffie-hellman-group16-sha512")
+        return tuple(super().preferred_kex)
+
+    def _negotiate_keys(self, m: paramiko.Message) -> None:
+        if self.fickle.mode == "stall in kex":
+            self.fickle.stop.wait()
+        if self.fickle.mode == "reset in kex":
+            self.sock.close()
+        super()._negotiate_keys(m)  # type: ignore[misc]
+
+
+# Under its standard name, as a server that was hardened offers it.
+_Transport._kex_info = {  # type: ignore[attr-defined]
+    **paramiko.Transport._kex_info,  # type: ignore[attr-defined]
+    "curve25519-sha256": paramiko.kex_curve25519.KexCurve25519,
+    "diffie-hellman-group1-sha1": paramiko.kex_curve25519.KexCurve25519,
+}
+
+
+class _Behaviour(paramiko.ServerInterface):
+    def __init__(self, fickle: Fickle) -> None:
+        self.fickle = fickle
+        self.factors = 0
+
+    def get_allowed_auths(self, username: str) -> str:
+        if self.fickle.mode == "second factor" and self.factors:
+            return "keyboard-interactive"
+        if self.fickle.mode == "key and password" and self.factors:
+            return "password"
+        return self.fickle.methods
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self.fickle.attempts.append(("publickey", username))
+        mode = self.fickle.mode
+        if mode == "stall in login":
+            self.fickle.stop.wait()
+        if mode == "hang up in login":
+            self.fickle._open[-1].close()
+        if mode in ("second factor", "key and password"):
+            self.factors = 1
+            return paramiko.AUTH_PARTIALLY_SUCCESSFUL
+        if mode == "refuse" or "publickey" not in self.fickle.methods:
+            return paramiko.AUTH_FAILED
+        return paramiko.AUTH_SUCCESSFUL
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        self.fickle.attempts.append(("password", password))
+        right = "password" in self.get_allowed_auths(username) and password == PASSWORD
+        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+
+    def check_auth_interactive(self, username: str, submethods: str) -> Any:
+        if self.fickle.mode == "second factor":
+            return paramiko.InteractiveQuery("", "", ("Verification code: ", False))
+        return paramiko.InteractiveQuery("", "", ("Password: ", False))
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int:
+        self.fickle.attempts.append(("keyboard-interactive", ",".join(responses)))
+        right = responses == [PASSWORD]
+        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        if self.fickle.mode == "stall in channel":
+            self.fickle.stop.wait()
+        if self.fickle.mode == "no channel":
+            return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        if self.fickle.mode == "stall in exec":
+            self.fickle.stop.wait()
+        if self.fickle.mode == "no exec":
+            return False
+        thread = threading.Thread(target=self._run, args=(channel,), name="fickle-exec")
+        thread.close = lambda: None  # type: ignore[attr-defined]
+        self.fickle._open.append(thread)
+        thread.start()
+        return True
+
+    def _run(self, channel: paramiko.Channel) -> None:
+        mode = self.fickle.mode
+        # paramiko answers the request only after this thread was started.
+        time.sleep(0.05)
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            if mode != "mute":
+                channel.sendall(stub.READY + b"\n")
+            if mode == "flood":
+                while not self.fickle.stop.is_set():
+                    channel.sendall(bytes(32768))
+            if mode in ("mute", "never ends"):
+                self.fickle.stop.wait()
+            if mode == "cut":
+                time.sleep(0.1)
+                channel.get_transport().close()
+            if mode == "no status":
+                channel.shutdown_write()
+                self.fickle.stop.wait()
+            if mode not in ("cut", "closed without status"):
+                channel.sendall(b"done\n")
+                channel.send_exit_status(0)
+            channel.close()
+
+
+@contextmanager
+def fickle_server(directory: Path, mode: str = "", methods: str = "publickey") -> Iterator[Fickle]:
+    server = Fickle(directory, mode, methods)
+    try:
+        yield server
+    finally:
+        server.close()

@@ -1,0 +1,76 @@
+"""What one host costs: round trips, counted, and client CPU beside bare paramiko."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import pytest
+
+from certkit.transport.connection import Connector
+from tests.ssh import stub
+from tests.ssh.relay import Relay
+from tests.ssh.sshd import Sshd
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def test_at_most_eight_round_trips(sshd: Sshd, connector: Connector) -> None:
+    relay = Relay((sshd.host, sshd.port))
+    host = sshd.host_entry(port=relay.port, host_key_alias=f"[{sshd.host}]:{sshd.port}")
+    connection = connector.connect(host)
+    assert connection.run(stub.exchange(stdin=b"x" * 20_000)).status == 0
+    flights = relay.flights
+    connection.close()
+    relay.close()
+    # One more for TCP's own handshake, which the relay answers itself.
+    assert 1 + flights <= 8
+
+
+def cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def bare(sshd: Sshd) -> None:
+    import paramiko
+
+    client = paramiko.SSHClient()
+    client.load_host_keys(str(sshd.known_hosts))
+    client.connect(
+        sshd.host,
+        sshd.port,
+        sshd.user,
+        key_filename=str(sshd.key),
+        look_for_keys=False,
+        allow_agent=False,
+    )
+    transport = client.get_transport()
+    assert transport
+    channel = transport.open_session()
+    channel.exec_command("cat")
+    channel.sendall(b"x" * 3000)
+    channel.shutdown_write()
+    while channel.recv(65536):
+        pass
+    assert channel.recv_exit_status() == 0
+    client.close()
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer counts for more than the work")
+def test_client_cpu_beside_bare_paramiko(sshd: Sshd, connector: Connector) -> None:
+    """Coarse, because the box may be busy; bench/hosts.py is the measurement."""
+
+    def ours() -> None:
+        connection = connector.connect(sshd.host_entry())
+        assert connection.run(stub.exchange(stdin=b"x" * 3000)).status == 0
+        connection.close()
+
+    cost = {"ours": float("inf"), "bare": float("inf")}
+    for _ in range(4):
+        for name, job in (("ours", ours), ("bare", lambda: bare(sshd))):
+            started = cpu_seconds()
+            for _ in range(5):
+                job()
+            cost[name] = min(cost[name], cpu_seconds() - started)
+    assert cost["ours"] <= 1.3 * cost["bare"], cost
