@@ -46,6 +46,11 @@ _FAILURES: dict[str, tuple[ErrorKind, str, str]] = {
         "the runtime of {0} can be reached by that user and by root only",
         "log in as that user, or use become: {{method: sudo}}",
     ),
+    "no_nesting": (
+        ErrorKind.PERMISSION,
+        "the host could not run commands as {0}",
+        "try runuser -u {0} -- true (or su) there, as root",
+    ),
     "absent": (
         ErrorKind.DAEMON,
         "{0} was named for this host, but it is not there",

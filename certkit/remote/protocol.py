@@ -81,16 +81,12 @@ def decode_place(stdout: bytes, nonce: str) -> PlaceReport:
     host_notes: list[str] = []
     found: list[_Runtime] = []
     user = ""
-    nested = 0
     for line in _without_errors(lines_of(stdout, nonce)):
         words = line.rest.split(" ")
         if line.key == "start":
             epoch = _number(words[-1])
         elif line.key == "nested":
             user = clean(line.rest)
-            nested += 1
-        elif line.key == "end" and words[0] == "nested":
-            nested -= 1
         elif line.key == "hostnote":
             host_notes.append(note(words[0], unhex_text(words[-1])))
         elif line.key == "runtime":
@@ -105,7 +101,7 @@ def decode_place(stdout: bytes, nonce: str) -> PlaceReport:
             found.append(owned[-1])
         elif line.key in _FIELDS and found:
             _FIELDS[line.key](found[-1], words)
-    if epoch is None or nested:
+    if epoch is None:
         raise nonsense("a part of the answer is missing")
     return PlaceReport(tuple(one.report() for one in found), epoch, tuple(host_notes))
 
@@ -199,6 +195,11 @@ def _without_errors(lines: list[Line]) -> list[Line]:
         if line.key == "error":
             code, subject, detail = (*line.rest.split(" "), "", "")[:3]
             raise failure(code, unhex_text(subject), unhex_text(detail))
+    # Where the program runs itself again as a user, that run has an end of its own.
+    begun = [line.rest for line in lines if line.key == "nesting"]
+    ended = [line for line in lines if line.key == "end" and line.rest.startswith("nested")]
+    if len(begun) != len(ended):
+        raise failure("no_nesting", clean(begun[len(ended)]) if begun[len(ended) :] else "", "")
     return lines
 
 

@@ -66,7 +66,9 @@ guard() {
   fi
   if [ "$G_TIMEOUT" = yes ]; then
     timeout -k 5 "$g_limit" "$@" </dev/null 9>&-
-    return
+    g_status=$?
+    # busybox's reports the signal it sent.
+    case $g_status in 137 | 143) return 124 ;; *) return "$g_status" ;; esac
   fi
   "$@" </dev/null 9>&- &
   g_child=$!
@@ -164,13 +166,14 @@ nest() {
   set -- "$1" sh -c 'N=$1; P=$(cat); P=${P#*begin-$N}; case $P in *end-$N) eval "${P%%data-$N*}";; *) exit 97;; esac' sh "$N"
   n_user=$1
   shift
+  say "nesting $n_user"
   if has runuser; then
     set -- runuser -u "$n_user" -- "$@"
   elif passwd_of "$n_user" && setpriv --reuid="$PW_UID" --regid="$PW_GID" --init-groups true 2>/dev/null; then
     set -- setpriv --reuid="$PW_UID" --regid="$PW_GID" --init-groups "$@"
   else
     # shellcheck disable=SC2016
-    set -- su -s /bin/sh "$n_user" -c 'exec "$@"' sh "$@"
+    set -- su -s /bin/sh -c 'exec "$@"' "$n_user" -- sh "$@"
   fi
   printf '%s\n' "begin-$N${P%%"data-$N"*}data-$N" "nested $n_user" "${P#*"data-$N$NL"}" |
     (cd / && "$@") 9>&-
@@ -199,7 +202,7 @@ lock() {
       sleep 1
     done
     LOCKED=flock
-    l_said=$( (printf '%s\n' "$l_who" >"$STATE/lock.holder") 2>&1) ||
+    l_said=$( (printf '%s\n' "$l_who" | cat >"$STATE/lock.holder") 2>&1) ||
       fail_io "$STATE/lock.holder" "$l_said"
     return 0
   fi
