@@ -9,7 +9,7 @@ import typer
 from certkit.cli.options import DocumentOutput, HomeOption, OutputOption
 
 if TYPE_CHECKING:
-    from certkit.home.inspection import Inspection
+    from certkit.home.inspected import Inspection
 
 
 def inspect(

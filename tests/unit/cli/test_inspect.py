@@ -1,0 +1,64 @@
+"""`certkit inspect` from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.running import Command
+
+
+@pytest.fixture
+def certkit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    for name in ("CERTKIT_CA_PASSPHRASE", "CERTKIT_INVENTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CERTKIT_HOME", str(tmp_path / "H"))
+    monkeypatch.chdir(tmp_path)
+    command = Command(monkeypatch, capsys)
+    assert command("init", "registry.lab:5000", "--no-passphrase").code == 0
+    return command
+
+
+def test_words(certkit: Command, tmp_path: Path) -> None:
+    assert "registry.lab:5000" in certkit("inspect").out
+    registry = certkit("inspect", "registry.lab:5000")
+    assert registry.code == 0
+    assert "trusted authority" in registry.out and "server certificate" in registry.out
+    key = certkit("inspect", tmp_path / "H/registries/registry.lab_5000/ca.key")
+    assert "plain" in key.out and "ECDSA P-384" in key.out and "BEGIN" not in key.out
+
+
+@pytest.mark.parametrize("target", [[], ["registry.lab:5000"], ["H"], ["{}/trust.crt"]])
+def test_json(target: list[str], certkit: Command) -> None:
+    ran = certkit(
+        "inspect", *(t.format("H/registries/registry.lab_5000") for t in target), "-ojson"
+    )
+    assert ran.code == 0 and ran.err == ""
+    assert ran.json["schema"] == "certkit.inspect/1"
+    assert ran.json["kind"] in {"home", "registry", "certificate"}
+
+
+def test_a_lax_key_is_attention(certkit: Command, tmp_path: Path) -> None:
+    key = tmp_path / "H/registries/registry.lab_5000/server.key"
+    copy = tmp_path / "copy.key"
+    copy.write_bytes(key.read_bytes())
+    copy.chmod(0o644)
+    ran = certkit("inspect", copy)
+    assert ran.code == 4 and "chmod 600" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("target", "code"), [("nowhere", 2), ("http://x", 2), ("127.0.0.1:1", 1), ("junk.txt", 2)]
+)
+def test_what_cannot_be_shown(target: str, code: int, certkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "junk.txt").write_text("junk")
+    ran = certkit("inspect", target)
+    assert ran.code == code
+    assert ran.err.startswith("error: ") and "Traceback" not in ran.err
+
+
+def test_no_home_is_three(certkit: Command, tmp_path: Path) -> None:
+    assert certkit("inspect", "--home", tmp_path / "none").code == 3

@@ -1,0 +1,128 @@
+"""Homes that can be used, and the ones that must not be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from certkit.errors import ExitCode, HomeError, InputError
+from certkit.home.home import Home, home_path
+from tests.unit.home.makers import make
+from tests.unit.pki.chains import key_pem, make_chain
+
+
+def test_where_the_home_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("CERTKIT_HOME", raising=False)
+    if os.uname().sysname == "Linux":
+        assert home_path() == (tmp_path / "data" / "certkit").resolve()
+    monkeypatch.setenv("CERTKIT_HOME", str(tmp_path / "env"))
+    assert home_path() == (tmp_path / "env").resolve()
+    assert home_path(tmp_path / "option") == (tmp_path / "option").resolve()
+    monkeypatch.chdir(tmp_path)
+    assert home_path(Path("relative")).is_absolute()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o777])
+@pytest.mark.parametrize("which", [".", "registries", "registries/registry.lab_5000"])
+def test_a_lax_directory_is_refused_with_the_cure(which: str, mode: int, tmp_path: Path) -> None:
+    make(tmp_path / "home")
+    lax = tmp_path / "home" / which
+    lax.chmod(mode)
+    with pytest.raises(HomeError, match=f"mode {mode:04o}") as caught:
+        Home.open(tmp_path / "home").registry("registry.lab:5000")
+    assert caught.value.hint == f"chmod 700 {lax}"
+    assert caught.value.exit_code is ExitCode.HOME_UNUSABLE
+    with pytest.raises(HomeError):
+        make(tmp_path / "home")
+
+
+@pytest.mark.parametrize("name", ["ca.key", "server.key", "registry.json"])
+def test_a_lax_key_is_refused_with_the_cure(name: str, tmp_path: Path) -> None:
+    files = make(tmp_path / "home").files
+    files.path(name).chmod(0o640)
+    with pytest.raises(HomeError, match="mode 0640") as caught:
+        make(tmp_path / "home")
+    assert caught.value.hint == f"chmod 600 {files.path(name)}"
+
+
+def test_somebody_elses_home_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "home")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(HomeError, match="belongs to user"):
+        Home.open(tmp_path / "home")
+
+
+def test_a_directory_with_other_things_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "documents").mkdir(mode=0o700)
+    (tmp_path / "documents" / "letter").write_bytes(b"x")
+    with pytest.raises(HomeError, match="not empty"):
+        Home.create(tmp_path / "documents")
+    with pytest.raises(HomeError, match="not a certkit home"):
+        Home.open(tmp_path / "documents")
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(HomeError, match="not a directory"):
+        Home.create(tmp_path / "file")
+    with pytest.raises(HomeError, match="there is no home"):
+        Home.open(tmp_path / "missing")
+
+
+def test_an_empty_private_directory_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(mode=0o700)
+    assert Home.create(tmp_path / "home").registries() == ()
+    assert Home.create(tmp_path / "home").registries() == ()
+
+
+def test_which_registry_is_meant(tmp_path: Path) -> None:
+    home = Home.create(tmp_path / "home")
+    with pytest.raises(InputError, match="has no registry") as caught:
+        home.sole_registry()
+    assert "certkit init" in caught.value.hint
+    make(tmp_path / "home")
+    assert home.sole_registry().reference.text == "registry.lab:5000"
+    with pytest.raises(InputError, match=r"no registry other\.lab") as caught:
+        home.registry("other.lab")
+    assert "registry.lab:5000" in caught.value.hint
+    make(tmp_path / "home", "other.lab:5000")
+    with pytest.raises(InputError, match="2 registries") as caught:
+        home.sole_registry()
+    assert "other.lab:5000, registry.lab:5000" in caught.value.hint
+    # Not the same text, so not the same directory under certs.d: an alias has to say so.
+    with pytest.raises(InputError):
+        home.registry("registry.lab")
+
+
+A, B = make_chain("registry.lab"), make_chain("registry.lab", number=5)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda pem: pem + key_pem(A.leaf_key), "private key"),
+        (lambda pem: pem.rstrip(b"\n") + pem, "glued"),
+        (lambda pem: pem + b"junk\n", "not PEM"),
+        (lambda pem: pem[:200], "ends within"),
+        (lambda pem: b"", "no certificate"),
+    ],
+)
+def test_a_damaged_trust_file_is_refused(damage: object, says: str, tmp_path: Path) -> None:
+    files = make(tmp_path / "home").files
+    path = files.path("trust.crt")
+    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    with pytest.raises(HomeError, match=says):
+        files.bundle()
+    path.write_bytes(files.read("server.crt"))
+    with pytest.raises(HomeError, match="server's certificate"):
+        files.bundle()
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"{", b"[]", b"{}", b'{"schema": "certkit.registry/9"}', b"\xff"]
+)
+def test_a_damaged_record_is_told(record: bytes, tmp_path: Path) -> None:
+    files = make(tmp_path / "home").files
+    files.path("registry.json").write_bytes(record)
+    with pytest.raises(HomeError, match=r"is damaged|another version"):
+        Home.open(tmp_path / "home").registry("registry.lab:5000")
