@@ -13,6 +13,8 @@ from certkit.inventory.places import Place, shown
 
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
 _LITERAL = re.compile(r"""[-+0-9'"\[({]|True\b|False\b|None\b""")
+_DOTTED = re.compile(r"[0-9]+\.[0-9]+\.")  # an address, the one common case that is no literal
+_QUOTED = frozenset("'\"\\#")
 _MAX_LITERAL = 4096
 
 
@@ -82,7 +84,8 @@ def _child(graph: Graph, section: str, line: str, place: Place) -> None:
 
 def _host(graph: Graph, section: str, line: str, place: Place) -> None:
     try:
-        words = shlex.split(line, comments=True)
+        # shlex is slow, and only quotes, backslashes and comments need it.
+        words = shlex.split(line, comments=True) if _QUOTED & set(line) else line.split()
     except ValueError as error:
         place.refuse(f"'{shown(line)}': {error}", "check its quotes")
     if not words:
@@ -102,8 +105,10 @@ def _host(graph: Graph, section: str, line: str, place: Place) -> None:
 
 
 def _literal(value: str) -> Any:  # noqa: ANN401 - as Ansible reads it
-    if not _LITERAL.match(value) or len(value) > _MAX_LITERAL:
+    if not _LITERAL.match(value) or len(value) > _MAX_LITERAL or _DOTTED.match(value):
         return value
+    if value.isdecimal() and value.isascii() and len(value) < 19 and value[0] != "0":
+        return int(value)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import posixpath
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from certkit.inventory.places import GrammarError, shown, suggest
 from certkit.inventory.ranges import is_ipv6
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]+")
 _USER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+\\$-]{0,254}")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
@@ -49,14 +51,18 @@ def text(value: object) -> str:
     result = str(value)
     if not result.strip():
         raise GrammarError("is empty")
-    if any(not (c.isprintable() or c == " ") for c in result):
+    if not result.isprintable():
         raise GrammarError("holds control characters, a tab or a line break", "remove them")
     return result
 
 
 def host(value: object) -> str:
     """A host name or an IP address, without brackets and without a port."""
-    name = text(value)
+    return _host(text(value))
+
+
+@lru_cache(maxsize=65_536)
+def _host(name: str) -> str:
     if name.startswith("-"):
         raise GrammarError(
             f"'{shown(name)}' starts with a dash", "a host name starts with a letter or digit"
@@ -82,14 +88,11 @@ def host(value: object) -> str:
 def address(value: object) -> str:
     """A host that can be connected to; unlike a mere name it must not be a half-written IPv4."""
     name = host(value)
-    if name.rstrip(".").rpartition(".")[2].isdigit():
-        try:
-            ipaddress.IPv4Address(name)
-        except ValueError:
-            raise GrammarError(
-                f"'{shown(name)}' is all numbers but not a valid IPv4 address",
-                "check the four numbers, or give the host an address",
-            ) from None
+    if name.rstrip(".").rpartition(".")[2].isdigit() and not _IPV4.fullmatch(name):
+        raise GrammarError(
+            f"'{shown(name)}' is all numbers but not a valid IPv4 address",
+            "check the four numbers, or give the host an address",
+        )
     return name
 
 

@@ -59,6 +59,8 @@ def shown(text: object) -> str:
     """A value made fit for an error message: short, and unable to move a terminal's cursor."""
     raw = str(text)
     raw = raw if len(raw) <= 80 else f"{raw[:77]}..."
+    if raw.isprintable():
+        return raw
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in raw)
 
 

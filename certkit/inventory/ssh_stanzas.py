@@ -53,6 +53,7 @@ class Stanzas:
     _interesting: set[int] = field(default_factory=set)
     _specific: set[int] = field(default_factory=set)
     _exact: dict[str, set[int]] = field(default_factory=dict)
+    _any: re.Pattern[str] | None = None
     _globs: list[tuple[int, list[tuple[bool, re.Pattern[str]]]]] = field(default_factory=list)
 
     def open(self, patterns: list[str]) -> int:
@@ -90,6 +91,9 @@ class Stanzas:
     def prune(self) -> None:
         """Forget stanzas without an option of interest, such as the system's ``Host *``."""
         self._globs = [entry for entry in self._globs if entry[0] in self._interesting]
+        positive = [p.pattern for _, all_ in self._globs for negative, p in all_ if not negative]
+        # One expression for all: most hosts match no pattern, and then nothing else is tried.
+        self._any = re.compile("|".join(positive)) if positive else None
         self._exact = {
             name: kept for name, all_ in self._exact.items() if (kept := all_ & self._interesting)
         }
@@ -98,6 +102,8 @@ class Stanzas:
         """Numbers of the interesting stanzas that match a host as typed."""
         name = host.lower()
         found = set(self._exact.get(name, ()))
+        if self._any is None or not self._any.match(name):
+            return frozenset(found)
         for number, patterns in self._globs:
             hits = [negative for negative, pattern in patterns if pattern.match(name)]
             if hits and not any(hits):

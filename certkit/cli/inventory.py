@@ -1,0 +1,138 @@
+"""``certkit inventory``: what was understood of the hosts, before anything connects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certkit.cli.options import (
+    DocumentOutput,
+    ExcludeOption,
+    IdentityOption,
+    InventoryOption,
+    LimitOption,
+    OutputOption,
+    PortOption,
+    UserOption,
+)
+from certkit.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from certkit.inventory import Host, Inventory
+
+DEFAULT_INVENTORY = Path("hosts.yaml")
+
+HostOption = Annotated[
+    str | None,
+    typer.Option("--host", metavar="NAME", help="Only this host.", show_default=False),
+]
+
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="With --host: where each of its values comes from.")
+]
+
+
+def inventory(
+    inventory: InventoryOption = None,
+    limit: LimitOption = None,
+    exclude: ExcludeOption = None,
+    host: HostOption = None,
+    explain: ExplainOption = False,
+    output: OutputOption = DocumentOutput.TABLE,
+    user: UserOption = None,
+    port: PortOption = None,
+    identity_file: IdentityOption = None,
+) -> None:
+    """List the hosts as certkit understands them; nothing is connected to."""
+    if explain and host is None:
+        raise InputError("--explain is about one host", "name it: --host NAME")
+    if host is not None and (limit is not None or exclude is not None):
+        raise InputError("--host and --limit or --exclude exclude each other", "keep one")
+    from certkit.cli.words import console_for, say_json
+    from certkit.inventory import Overrides, load
+    from certkit.inventory.describe import document
+
+    found = load(
+        inventory or DEFAULT_INVENTORY,
+        overrides=Overrides(user=user, port=port, identity_file=identity_file),
+    )
+    chosen: Sequence[Host]
+    chosen = [_one(found, host)] if host is not None else _listed(found, limit, exclude)
+    _warn(found)
+    if output is DocumentOutput.JSON:
+        say_json(document(found, chosen))
+        return
+    console = console_for(output)
+    if explain:
+        _explain(console, chosen[0])
+    else:
+        _table(console, found, chosen)
+
+
+def _one(found: Inventory, name: str) -> Host:
+    from certkit.inventory.places import shown, suggest
+
+    for host in found.hosts:
+        if name == host.name or name in host.also_known_as:
+            return host
+    hint = suggest(name, (host.name for host in found.hosts)) or "list them: certkit inventory"
+    raise InputError(f"the inventory has no host '{shown(name)}'", hint)
+
+
+def _listed(found: Inventory, limit: str | None, exclude: str | None) -> Sequence[Host]:
+    return found.select(limit, exclude, with_skipped=True)
+
+
+def _warn(found: Inventory) -> None:
+    from rich.console import Console
+
+    from certkit.cli.words import say
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    for warning in found.warnings:
+        say(console, f"warning: {warning}", "yellow")
+
+
+def _explain(console: Console, host: Host) -> None:
+    from certkit.inventory.describe import explain
+
+    rows = explain(host)
+    _columns(console, ("VALUE OF", "IS", "FROM"), [(r.field, r.value, r.origin) for r in rows])
+
+
+def _table(console: Console, found: Inventory, hosts: Sequence[Host]) -> None:
+    from certkit.cli.words import say
+
+    rows = [
+        (
+            host.name,
+            "this machine" if host.connection == "local" else host.endpoint,
+            host.user,
+            " > ".join(hop.name for hop in host.jump) or "-",
+            host.become.method,
+            ",".join(host.runtimes),
+            ",".join(group for group in host.groups if group != "ungrouped") or "-",
+            "skipped" if host.skip else "",
+        )
+        for host in hosts
+    ]
+    heads = ("HOST", "ADDRESS", "USER", "JUMP", "BECOME", "RUNTIMES", "GROUPS", "")
+    _columns(console, heads, rows)
+    active = sum(not host.skip for host in hosts)
+    registry = f", registry {found.registry}" if found.registry else ""
+    say(console)
+    say(console, f"{active} hosts from {found.path} ({found.format}){registry}", "dim")
+
+
+def _columns(console: Console, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from certkit.cli.words import say
+
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for number, row in enumerate((heads, *rows)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        say(console, line.rstrip(), "" if number else "bold")

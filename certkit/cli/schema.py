@@ -1,0 +1,36 @@
+"""``certkit schema``: the published JSON Schemas, for editors and for those who parse reports."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from typing import Annotated
+
+import typer
+
+from certkit.errors import InputError
+
+_SUFFIX = ".schema.json"
+
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="inventory or fleet.", show_default=False),
+]
+
+
+def schema(name: NameArgument) -> None:
+    """Print the JSON Schema of the inventory or of the fleet reports."""
+    from certkit.inventory.places import shown, suggest
+
+    folder = files("certkit") / "schemas"
+    known = {
+        entry.name.removesuffix(_SUFFIX): entry
+        for entry in folder.iterdir()
+        if entry.name.endswith(_SUFFIX)
+    }
+    if name not in known:
+        raise InputError(
+            f"there is no schema '{shown(name)}'",
+            suggest(name, known) or f"there are: {', '.join(sorted(known))}",
+        )
+    sys.stdout.write(known[name].read_text(encoding="utf-8"))

@@ -1,0 +1,117 @@
+"""What was understood, as data for people and programs. Secrets and free variables stay out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from certkit.inventory.model import Become, Host, Inventory, Timeouts
+from certkit.secret import Secret
+
+BUILT_IN = "built in"
+_HIDDEN = frozenset(("origins", "vars"))
+
+
+class Explained(NamedTuple):
+    """One value of a host and where it came from.
+
+    Attributes:
+        field: As in `Host`, ``become.method``, ``timeouts.connect`` and so on taken apart.
+        value: For people; secrets as ``***``.
+        origin: ``hosts.yaml:12 host web01``, or ``built in``.
+    """
+
+    field: str
+    value: str
+    origin: str
+
+
+def explain(host: Host) -> list[Explained]:
+    """Every value of a host with its origin, in the order of the model."""
+    rows: list[Explained] = []
+    for name, value in _flat(host):
+        origin = host.origins.get(name)
+        if origin is None and name in ("name", "groups"):
+            origin = host.origins.get("address", BUILT_IN)
+        if origin is None and name == "user":
+            origin = f"{BUILT_IN} (who runs certkit)"
+        if origin is None and name == "become.method" and value == "none":
+            origin = f"{BUILT_IN} (the login is root)"
+        rows.append(Explained(name, _words(value), origin or BUILT_IN))
+    if host.vars:
+        rows.append(Explained("vars", ", ".join(sorted(map(str, host.vars))), "not used"))
+    return rows
+
+
+def document(inventory: Inventory, hosts: Sequence[Host]) -> dict[str, Any]:
+    """The inventory as a JSON document, schema ``certkit.inventory/1``.
+
+    Args:
+        inventory: What was read.
+        hosts: Which of its hosts to list.
+
+    Returns:
+        Plain data without secrets; of the free variables only the names.
+    """
+    return {
+        "schema": "certkit.inventory/1",
+        "path": inventory.path,
+        "format": inventory.format,
+        "registry": inventory.registry,
+        "aliases": list(inventory.aliases),
+        "settings": _plain(inventory.settings),
+        "hosts": [_host(host) for host in hosts],
+        "warnings": list(inventory.warnings),
+    }
+
+
+def _host(host: Host) -> dict[str, Any]:
+    result = {
+        field.name: _plain(getattr(host, field.name))
+        for field in fields(Host)
+        if field.name not in _HIDDEN
+    }
+    result["jump"] = [_host(hop) for hop in host.jump]
+    result["vars"] = sorted(map(str, host.vars))
+    result["origins"] = dict(host.origins)
+    return result
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, Secret):
+        return "***"
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Host):
+        return None
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
+
+
+def _flat(host: Host) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for field in fields(Host):
+        value = getattr(host, field.name)
+        if field.name in _HIDDEN:
+            continue
+        if isinstance(value, (Become, Timeouts)):
+            rows += [(f"{field.name}.{f.name}", getattr(value, f.name)) for f in fields(value)]
+        else:
+            rows.append((field.name, value))
+    return rows
+
+
+def _words(value: object) -> str:
+    if value is None or value == ():
+        return "-"
+    if isinstance(value, tuple):
+        hops = (f"{v.user}@{v.endpoint}" if isinstance(v, Host) else str(v) for v in value)
+        return ", ".join(hops)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
