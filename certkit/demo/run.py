@@ -10,7 +10,7 @@ from types import FrameType
 
 from certkit.demo.screen import Screen
 from certkit.demo.stage import Stage
-from certkit.demo.story import EMBEDDED, INTRODUCTION, play
+from certkit.demo.story import ELSEWHERE, EMBEDDED, INTRODUCTION, REAL, play
 
 
 def run(screen: Screen | None = None) -> bool:
@@ -28,22 +28,17 @@ def run(screen: Screen | None = None) -> bool:
     except KeyboardInterrupt:
         screen.say("Interrupted; everything has been stopped and removed.")
         raise
-    screen.heading("What was real, and what was not")
-    screen.say(
-        "Real: the certkit commands, the certificates, SSH with pinned host keys and a key made "
-        "for this run, the program that certkit runs on hosts, TLS. Embedded:"
-    )
-    for item in EMBEDDED:
-        screen.item(item)
-    screen.say(
-        "No Docker was involved: `make test-fleet` does the same with real Docker on real "
-        "machines. Everything has been stopped and removed."
-    )
-    seconds = time.monotonic() - began
     if failure is not None:
         screen.failed(failure)
+        screen.say("Everything has been stopped and removed.")
         return False
-    screen.shown(f"every step showed what it should, in {seconds:.0f} s")
+    screen.heading("What was real, and what was not")
+    screen.say(REAL)
+    for item in EMBEDDED:
+        screen.item(item)
+    screen.say(ELSEWHERE)
+    seconds = time.monotonic() - began
+    screen.shown(f"every step showed what it should, in {seconds:.0f} s; all of it is removed")
     return True
 
 

@@ -22,7 +22,6 @@ from certkit.demo.host import USER, EmbeddedHost, make_key
 from certkit.demo.registry import Registry
 
 REGISTRY_NAME = "registry.demo"
-REPORT = "report.json"
 HOST_NAMES = ("build-01", "build-02", "web-01", "web-02")
 _COLUMNS = 78
 _PROGRAM = """\
@@ -93,41 +92,41 @@ class Stage:
 
         Its report is asked for as JSON, which leaves the words for people on standard error.
         """
-        environment = {
-            key: value
-            for key, value in os.environ.items()
-            if key not in _HIDDEN and not key.startswith("CERTKIT_")
-        }
-        finished = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, *arguments, "-o", "json"],
-            cwd=self.directory,
-            env=environment | {"CERTKIT_HOME": str(self.home), "COLUMNS": str(_COLUMNS)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT,
-            check=False,
-        )
-        (self.directory / REPORT).write_text(finished.stdout)
+        try:
+            finished = subprocess.run(
+                [sys.executable, "-c", _PROGRAM, *arguments, "-o", "json"],
+                cwd=self.directory,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_LIMIT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Ran(-1, "", f"certkit did not end within {_LIMIT:.0f} s\n")
         return Ran(finished.returncode, finished.stdout, finished.stderr)
 
     def on(self, name: str, *command: str) -> Ran:
         """Run a command on a host over SSH, as an operator would."""
         host = self.hosts[name]
-        with paramiko.SSHClient() as client:
-            endpoint = f"[127.0.0.1]:{host.port}"
-            client.get_host_keys().add(endpoint, host.host_key.get_name(), host.host_key)
-            client.connect(
-                "127.0.0.1",
-                host.port,
-                USER,
-                pkey=self._login,
-                allow_agent=False,
-                look_for_keys=False,
-            )
-            _, stdout, stderr = client.exec_command(shlex.join(command), timeout=_LIMIT)
-            out, err = stdout.read().decode(), stderr.read().decode()
-            return Ran(stdout.channel.recv_exit_status(), out, err)
+        try:
+            with paramiko.SSHClient() as client:
+                endpoint = f"[127.0.0.1]:{host.port}"
+                client.get_host_keys().add(endpoint, host.host_key.get_name(), host.host_key)
+                client.connect(
+                    "127.0.0.1",
+                    host.port,
+                    USER,
+                    pkey=self._login,
+                    allow_agent=False,
+                    look_for_keys=False,
+                )
+                _, stdout, stderr = client.exec_command(shlex.join(command), timeout=_LIMIT)
+                out, err = stdout.read().decode(), stderr.read().decode()
+                return Ran(stdout.channel.recv_exit_status(), out, err)
+        except (paramiko.SSHException, OSError) as error:
+            return Ran(255, "", f"ssh: {error}\n")
 
     def start_registry(self, certificate: Path, key: Path) -> None:
         """Let the registry answer, with the certificate that was made for it."""
@@ -147,6 +146,19 @@ class Stage:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in _HIDDEN and not key.startswith("CERTKIT_")
+        }
+        return own | {
+            "CERTKIT_HOME": str(self.home),
+            "CERTKIT_STATE": str(self.directory / "state"),
+            "COLUMNS": str(_COLUMNS),
+            "HOME": str(self.directory),
+        }
 
     def _make_host(self, name: str) -> EmbeddedHost:
         directory = self.directory / "hosts" / name

@@ -8,15 +8,22 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from certkit.demo.screen import Screen
-from certkit.demo.stage import HOST_NAMES, REPORT, Ran, Stage
+from certkit.demo.replay import drawn
+from certkit.demo.screen import WIDTH, Screen
+from certkit.demo.stage import HOST_NAMES, Ran, Stage
+from certkit.fleet.report import SCHEMA
 
 _UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority"
 
 INTRODUCTION = f"""
 {len(HOST_NAMES)} hosts and a private registry, all of them embedded in this process, on loopback
-and below one temporary directory. The certkit commands are the real ones, run as you would run
-them, and talk to the hosts over real SSH and to the registry over real TLS.
+and below one temporary directory. The certkit commands are the real ones. They are run with
+-o json, so that every step can be checked, and shown as they print without it.
+"""
+
+REAL = """
+Real: the certkit commands, the certificates, SSH with pinned host keys and a key made for this
+run, the program that certkit runs on hosts, TLS. Embedded, so that nothing need be installed:
 """
 
 EMBEDDED = (
@@ -25,6 +32,11 @@ EMBEDDED = (
     "the registry: a small one inside this process, in memory, with the certificate made above",
     "docker and openssl on the hosts: stand-ins that make real TLS handshakes and trust exactly "
     "the files they are to trust; a restart was a line in a file",
+)
+
+
+ELSEWHERE = (
+    "No Docker took part: `make test-fleet` does all this with real Docker on real machines."
 )
 
 
@@ -128,9 +140,12 @@ class Story:
         return "web-01 is mended, web-02 reported, the others left alone; exit status 1"
 
     def _certkit(self, *arguments: str) -> Ran:
-        self._screen.command(f"certkit {shlex.join(arguments)} -o json >{REPORT}")
+        self._screen.command(f"certkit {shlex.join(arguments)}")
         ran = self._stage.certkit(*arguments)
-        self._screen.output(ran.stderr)
+        if ran.report.get("schema") == SCHEMA:
+            self._screen.output(drawn(ran.report, WIDTH - 2))
+        else:
+            self._screen.output(ran.stderr)
         return ran
 
     def _on(self, host: str, *command: str) -> Ran:
