@@ -85,7 +85,7 @@ class RunJournal:
 
     path: Path
     digests: Mapping[str, str]
-    carried: Sequence[str] = ()
+    carried: frozenset[str] = frozenset()
     _descriptor: int = field(default=-1, repr=False)
 
     @classmethod
@@ -94,7 +94,7 @@ class RunJournal:
         command: str,
         registry: str,
         digests: Mapping[str, str],
-        carried: Sequence[str] = (),
+        carried: frozenset[str] = frozenset(),
     ) -> RunJournal:
         """Start recording a run.
 
@@ -125,8 +125,6 @@ class RunJournal:
                 "hosts": list(digests),
             }
         )
-        for host in carried:
-            journal._write({"name": host, "outcome": "skipped", "digest": digests[host]})
         _prune(directory)
         return journal
 
@@ -143,7 +141,7 @@ class RunJournal:
             "kind": result.error.kind.value if result.error else None,
             "at": _now(),
         }
-        if result.outcome in _DONE:
+        if result.outcome in _DONE or result.name in self.carried:
             line["digest"] = self.digests.get(result.name, "")
         self._write(line)
 

@@ -1,0 +1,122 @@
+"""The command line: registers the commands and turns errors into words and exit codes.
+
+The modules of the commands import nothing heavy at their top: what a command needs it imports when
+it runs, so that ``--help`` and shell completion answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from certkit import __version__
+from certkit.cli.demo import demo
+from certkit.cli.distribute import distribute
+from certkit.cli.init import init
+from certkit.cli.inspect import inspect
+from certkit.cli.inventory import inventory
+from certkit.cli.passphrase import passphrase
+from certkit.cli.schema import schema
+from certkit.cli.verify import verify
+from certkit.errors import CertkitError, ExitCode
+
+app = typer.Typer(
+    name="certkit",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Boxed help imports half of rich and takes three times as long.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog="Exit codes: 0 done, 1 a host or step failed, 2 bad input, 3 unusable home, "
+    "4 attention, 130 interrupted.",
+)
+# In the order of a first hour with certkit; the sentences fit a line of 80 columns.
+for _command, _sentence in (
+    (init, "Make an authority and the registry's certificate."),
+    (distribute, "Put the trust on every host; restart what must be."),
+    (verify, "Prove from every host that it trusts the registry."),
+    (inspect, "Show a certificate, the home or a live registry."),
+    (inventory, "List the hosts as certkit understands them."),
+    (passphrase, "Set, change or remove the authority's passphrase."),
+    (schema, "Print a JSON Schema: fleet or inventory."),
+    (demo, "Show the whole job on an embedded fleet."),
+):
+    app.command(short_help=_sentence)(_command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"certkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _certkit(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """TLS trust for private container registries: make it, put it on every host, prove it."""
+
+
+def main() -> None:
+    """Run certkit; never shows a traceback for what a user can mend."""
+    sys.exit(run())
+
+
+def run() -> int:
+    """Run the command line and return the exit status of the contract."""
+    try:
+        # Not standalone: Ctrl-C at a question would otherwise end in 1.
+        returned = app(standalone_mode=False)
+    except CertkitError as error:
+        _say(error.message, error.hint)
+        return error.exit_code.value
+    except (typer.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED.value
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED.value
+    except Exception as error:  # noqa: BLE001 - the last place where a defect can be put in words
+        return _usage(error) or _defect(error)
+    return returned if isinstance(returned, int) else ExitCode.DONE.value
+
+
+def _usage(error: Exception) -> int:
+    """Show a usage error of the parser; return 0 for anything else."""
+    # Typer carries click under different names in its versions; the protocol is the same.
+    show, status = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if not callable(show) or not isinstance(status, int):
+        return 0
+    show()
+    return status
+
+
+def _defect(error: Exception) -> int:
+    if _debugging():
+        import traceback
+
+        traceback.print_exception(error)
+    first = (str(error).splitlines() or [""])[0]
+    _say(
+        f"certkit {__version__} met a defect of its own: {type(error).__name__}: {first}",
+        "run the same with -vv for the traceback and report it together with the command line",
+    )
+    return ExitCode.FAILED.value
+
+
+def _debugging() -> bool:
+    flags = [word for word in sys.argv[1:] if word.startswith("-v") and set(word[1:]) == {"v"}]
+    return sum(len(word) - 1 for word in flags) > 1 or bool(os.environ.get("CERTKIT_DEBUG"))
+
+
+def _say(message: str, hint: str) -> None:
+    from certkit.cli.render.text import plain
+
+    sys.stderr.write(f"error: {plain(message)}\n")
+    if hint:
+        sys.stderr.write(f"hint: {plain(hint)}\n")

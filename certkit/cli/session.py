@@ -1,0 +1,218 @@
+"""What the commands for many hosts share: home, inventory, passwords, connector, report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from certkit.cli.options import FleetOutput, HostKeyChoice
+from certkit.cli.passwords import Passwords, ask_passphrase, collect
+from certkit.cli.render import machine
+from certkit.cli.render.screen import Screen
+from certkit.cli.render.summary import show_report, summary_line
+from certkit.cli.render.text import plain
+from certkit.cli.signals import Interrupts
+from certkit.errors import ExitCode, InputError
+from certkit.fleet.events import Event, Watcher
+from certkit.fleet.report import BundleEntry, FleetReport, HostResult
+from certkit.fleet.stop import Stop
+from certkit.home.home import Home, home_path
+from certkit.home.registry import RegistryFiles
+from certkit.inventory.model import Host, Inventory, Overrides
+from certkit.names import RegistryReference
+from certkit.pki.bundle import TrustBundle
+from certkit.secret import Secret
+from certkit.transport.connection import Connector
+
+DEFAULT_INVENTORY = Path("hosts.yaml")
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The options that the commands for many hosts share, as they were given."""
+
+    registry: str | None
+    home: Path | None
+    inventory: Path | None
+    limit: str | None
+    exclude: str | None
+    output: FleetOutput
+    verbose: int
+    quiet: bool
+    user: str | None
+    port: int | None
+    identity_file: Path | None
+    known_hosts: Path | None
+    host_key: HostKeyChoice
+    ask_pass: bool
+    password_file: Path | None
+    ask_become_pass: bool
+    become_password_file: Path | None
+
+
+class Session:
+    """One command's run: everything read and checked before anything connects.
+
+    Args:
+        flags: As given.
+
+    Raises:
+        InputError: Bad input; nothing was touched.
+        HomeError: The home is unusable.
+
+    Attributes:
+        home: The home.
+        files: The registry's part of it.
+        inventory: As understood.
+        hosts: Those selected, passwords filled in.
+        references: The registry, then its aliases.
+        bundle: What hosts are to trust.
+        stop: Stops the run.
+        console: Standard error.
+    """
+
+    def __init__(self, flags: Flags) -> None:
+        self.flags = flags
+        self.console = Console(stderr=True, highlight=False, markup=False)
+        self.stop = Stop()
+        self._passwords: Passwords = collect(
+            ask_login=flags.ask_pass,
+            login_file=flags.password_file,
+            ask_become=flags.ask_become_pass,
+            become_file=flags.become_password_file,
+        )
+        self.home = Home.open(home_path(flags.home))
+        self.inventory = _load(flags)
+        self.files = _registry(self.home, flags.registry or self.inventory.registry)
+        self.references = _references(self.files, self.inventory)
+        self.bundle: TrustBundle = self.files.bundle()
+        self.hosts: tuple[Host, ...] = self._passwords.fill(
+            self.inventory.select(flags.limit, flags.exclude)
+        )
+        for warning in self.inventory.warnings:
+            self.warn(warning)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether there is somebody to ask."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def warn(self, text: str) -> None:
+        """Tell of something that does not stop the run."""
+        self.console.print(Text(f"warning: {plain(text)}", style="yellow"), soft_wrap=True)
+
+    @contextmanager
+    def running(self, phases: dict[str, str] | None = None) -> Iterator[Running]:
+        """Open the connector, handle Ctrl-C and show progress while the block runs."""
+        from certkit.fleet.limits import raise_open_files
+        from certkit.transport.connector import open_connector
+        from certkit.transport.options import ConnectorOptions
+
+        flags = self.flags
+        open_files = raise_open_files()
+        screen = Screen(self.console, verbose=flags.verbose, quiet=flags.quiet, names=phases)
+
+        def passphrase(path: Path) -> Secret | None:
+            with screen.paused():
+                return ask_passphrase(path)
+
+        connector = open_connector(
+            ConnectorOptions(
+                known_hosts=flags.known_hosts,
+                host_key_policy="strict"
+                if flags.host_key is HostKeyChoice.STRICT
+                else "accept-new",
+                passphrase_prompt=passphrase if self.terminal else None,
+                verbose=flags.verbose,
+            )
+        )
+        try:
+            interrupts = Interrupts(self.stop, connector.abort)
+            with interrupts.installed(), screen.shown():
+                yield Running(connector, screen, interrupts, open_files)
+        finally:
+            connector.close()
+
+    def watcher(self, *watchers: Watcher) -> Watcher:
+        """Return a watcher that tells all of these, and prints JSON lines where asked for."""
+        every = list(watchers)
+        if self.flags.output is FleetOutput.JSONL:
+            every.append(machine.watch_jsonl)
+
+        def watch(event: Event) -> None:
+            for one in every:
+                one(event)
+
+        return watch
+
+    def report(self, command: str, results: Sequence[HostResult], *, check: bool) -> FleetReport:
+        """Return the report of the run."""
+        return FleetReport(
+            command=command,
+            registry=self.files.reference.text,
+            check=check,
+            bundle=tuple(
+                BundleEntry(entry.sha256, entry.subject, entry.not_after)
+                for entry in self.bundle.entries
+            ),
+            hosts=list(results),
+            interrupted=self.stop.interrupted,
+        )
+
+    def show(self, report: FleetReport, next_steps: Sequence[str]) -> None:
+        """Print the report as it was asked for."""
+        output, quiet = self.flags.output, self.flags.quiet
+        writers: dict[FleetOutput, Callable[[FleetReport], None]] = {
+            FleetOutput.JSON: machine.write_json,
+            FleetOutput.JSONL: machine.write_jsonl_summary,
+            FleetOutput.JUNIT: machine.write_junit,
+        }
+        if output in writers:
+            writers[output](report)
+            if not quiet:
+                self.console.print(Text(summary_line(report)), soft_wrap=True)
+        elif not quiet or report.exit_code is not ExitCode.DONE:
+            show_report(Console(highlight=False, markup=False), report, next_steps)
+
+    def done(self, report: FleetReport) -> typer.Exit:
+        """Return the end of the command, with the report's exit code."""
+        return typer.Exit(report.exit_code.value)
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a run needs while it goes on."""
+
+    connector: Connector
+    screen: Screen
+    interrupts: Interrupts
+    open_files: int
+
+
+def _load(flags: Flags) -> Inventory:
+    from certkit.inventory.loading import load
+
+    path = flags.inventory or DEFAULT_INVENTORY
+    if flags.inventory is None and not path.exists():
+        raise InputError(
+            f"there is no inventory: {DEFAULT_INVENTORY} is not in this directory",
+            "name the hosts' file with -i FILE or CERTKIT_INVENTORY",
+        )
+    overrides = Overrides(flags.user, flags.port, flags.identity_file)
+    return load(path, overrides=overrides)
+
+
+def _registry(home: Home, name: str | None) -> RegistryFiles:
+    return home.sole_registry() if name is None else home.registry(name)
+
+
+def _references(files: RegistryFiles, inventory: Inventory) -> tuple[RegistryReference, ...]:
+    named = [RegistryReference.parse(alias) for alias in inventory.aliases]
+    return tuple(dict.fromkeys((*files.references, *named)))

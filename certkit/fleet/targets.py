@@ -1,0 +1,50 @@
+"""From hosts of an inventory and a trust bundle to what each host should look like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from certkit.fleet.plan import Target
+from certkit.fleet.policy import policy_for
+from certkit.inventory.model import Host, RestartPolicy, Settings
+from certkit.names import RegistryReference
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import HostState, RuntimeChoice
+
+
+def targets_for(
+    hosts: Sequence[Host],
+    references: Sequence[RegistryReference],
+    bundle_pem: bytes,
+    settings: Settings,
+    asked: RestartPolicy | None = None,
+) -> tuple[Target, ...]:
+    """Say for each host what it should look like and when it may be restarted.
+
+    Args:
+        hosts: Whom.
+        references: The registry, then its aliases.
+        bundle_pem: The authorities to trust.
+        settings: What the inventory says about the run.
+        asked: The command line's restart policy; None when it was not given.
+
+    Raises:
+        InputError: A host's runtime is not known.
+    """
+    # Most hosts want the same; a state holds the bundle, and its digest is computed from it.
+    states: dict[RuntimeChoice, HostState] = {}
+    targets = []
+    for host in hosts:
+        choice = RuntimeChoice(
+            runtimes=host.runtimes,
+            service=host.service,
+            certs_dir=host.certs_dir,
+            restart_command=host.restart_command,
+            rootless_user=host.rootless_user,
+            timeout=math.ceil(host.timeouts.restart),
+        )
+        if choice not in states:
+            states[choice] = desired_state(references, bundle_pem, choice)
+        targets.append(Target(host, states[choice], policy_for(host, settings, asked)))
+    return tuple(targets)
