@@ -129,7 +129,7 @@ class EmbeddedHost:
             "identity_file": str(identity),
             "host_key": f"{self._host_key.get_name()} {self._host_key.get_base64()}",
             "become": {"method": "none"},
-            "runtimes": ["docker"],
+            "runtime": "docker",
             "certs_dir": str(self.certs_dir),
             # Not "docker": this machine's own service manager may know one of that name.
             "service": "certkit-demo",
