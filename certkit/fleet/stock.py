@@ -42,7 +42,7 @@ def take_stock(
     foreign = []
     for index, report in enumerate(placed.runtimes):
         changes = [file for file in report.files if file.result in ("changed", "would_change")]
-        pending = report.restart_due or (check and any("content" in c.reason for c in changes))
+        pending = report.restart_due or any("content" in change.reason for change in changes)
         verdict = judge(report, policy, due=pending)
         notes = [*placed_notes(placed, index), *report.notes]
         if verdict.restart:
