@@ -79,7 +79,9 @@ class Lab:
         """Boot machines at once and wait until all are up; more can be booted later."""
         machines = [self._machine(spec) for spec in specs]
         with ThreadPoolExecutor(max_workers=max(len(machines), 1)) as pool:
-            list(pool.map(lambda machine: machine.seed(self._login), machines))
+            # Known from the first second: a daemon written in Go keeps what it read for a while.
+            hosts = self._hosts_content()
+            list(pool.map(lambda machine: machine.seed(self._login, hosts), machines))
             for machine in machines:
                 # Here and not in the pool, see `Machine.start`.
                 machine.start()
@@ -181,12 +183,15 @@ class Lab:
         self.machines[spec.name] = machine
         return machine
 
-    def _write_hosts(self) -> None:
+    def _hosts_content(self) -> str:
         lines = ["127.0.0.1 localhost\n", "::1 localhost\n"]
         for machine in self.machines.values():
             lines.append(f"{machine.address} {machine.name} {machine.name}.lab\n")
         lines += [f"{address} {name}\n" for name, address in self._names.items()]
-        content = "".join(lines)
+        return "".join(lines)
+
+    def _write_hosts(self) -> None:
+        content = self._hosts_content()
         (self.directory / "hosts").write_text(content)
         for machine in self.machines.values():
             if machine.is_on:

@@ -72,13 +72,13 @@ class Machine:
 
     # -- power ---------------------------------------------------------------------------------
 
-    def seed(self, login: Login) -> None:
+    def seed(self, login: Login, hosts: str) -> None:
         """Lay out the machine's own files, before its first boot."""
         for part in ("work", "root"):
             (self.directory / part).mkdir(parents=True)
         upper = UpperTree(self._base, self.directory / "upper")
         upper.write("/etc/hostname", f"{self.name}\n")
-        upper.write("/etc/hosts", "127.0.0.1 localhost\n")
+        upper.write("/etc/hosts", hosts)
         # An id from the start: without one systemd goes through a first boot.
         upper.write("/etc/machine-id", f"{uuid.uuid4().hex}\n", 0o444)
         upper.write(
