@@ -62,7 +62,8 @@ class HostKeys:
     def __init__(self, known_hosts: Path | None, policy: HostKeyPolicy) -> None:
         self._only = known_hosts
         self._policy = policy
-        self._read: dict[tuple[Path, ...], KnownHosts] = {}
+        self._read: dict[tuple[Path, ...], tuple[KnownHosts, tuple[object, ...]]] = {}
+        self._found: dict[tuple[tuple[Path, ...], tuple[str, ...]], _Known] = {}
         self._lock = threading.Lock()
 
     def algorithms(self, host: Host) -> tuple[str, ...]:
@@ -110,7 +111,7 @@ class HostKeys:
         if fault == "" or any(entry.blob == plain for entry in known.plain):
             return
         if known.plain:
-            raise _changed(host, known, plain)
+            raise _changed(known, plain)
         if known.authorities:
             raise _refusal(
                 f"presents {described(plain)}, and {fault}",
@@ -157,50 +158,80 @@ class HostKeys:
             *(_GLOBAL_FILES if system is None else system),
         )
 
-    def _database(self, files: tuple[Path, ...]) -> KnownHosts:
-        """Read the files once for the run; the caller holds the lock."""
-        if files not in self._read:
-            self._read[files] = read_files(files)
-        return self._read[files]
+    def _database(self, files: tuple[Path, ...], *, fresh: bool = False) -> KnownHosts:
+        """Return what is in `files`, read once for the run; the caller holds the lock.
+
+        Args:
+            files: In their order.
+            fresh: Read them again if they were changed since.
+        """
+        known = self._read.get(files)
+        if known is None or (fresh and known[1] != _stamps(files)):
+            known = (read_files(files), _stamps(files))
+            self._read[files] = known
+            self._found.clear()
+        return known[0]
 
     def _lookup(self, host: Host) -> _Known:
+        files = self._files(host)
         names = host_names(host.address, host.port, host.host_key_alias)
         with self._lock:
-            database = self._database(self._files(host))
-            entries = list(database.matching(names[0]))
-            for name in names[1:]:
-                if not any(entry.marker != "revoked" for entry in entries):
-                    entries += database.matching(name)
-        return _Known(
-            names,
-            tuple(e for e in entries if not e.marker),
-            tuple(e for e in entries if e.marker == "cert-authority"),
-            frozenset(e.blob for e in entries if e.marker == "revoked"),
-        )
+            database = self._database(files)
+            known = self._found.get((files, names))
+            if known is None:
+                known = self._found[files, names] = _search(database, names)
+            return known
 
     def _accept(self, host: Host, name: str, blob: bytes) -> bool:
-        """Record a new key; False when somebody else recorded the host meanwhile, differently."""
-        if self._only:
-            target = self._only
-        else:
-            user = host.known_hosts_files
-            candidates = default_user_files() if user is None else user
-            if not candidates:
-                return False
-            target = candidates[0]
+        """Record a new key; False where there is no file to record it in.
+
+        Raises:
+            HostError: Somebody else recorded another key meanwhile, or the file is not writable.
+        """
         files = self._files(host)
-        with self._lock:
-            with append_new(target) as record:
-                fresh = read_files(files)
-                entries = [entry for entry in fresh.matching(name) if entry.marker != "revoked"]
-                if entries:
-                    self._read[files] = fresh
-                    if any(entry.blob == blob for entry in entries):
-                        return True
-                    raise _changed(host, _Known((name,), tuple(entries), (), frozenset()), blob)
-                record(name, key_line(blob), hashed=fresh.uses_hashes)
-            self._read.pop(files, None)
+        users = host.known_hosts_files
+        candidates = (self._only,) if self._only else users or default_user_files()
+        if users == () and not self._only:
+            return False
+        target = candidates[0]
+        with self._lock, append_new(target) as record:
+            database = self._database(files, fresh=True)
+            known = _search(database, (name,))
+            if known.plain:
+                if any(entry.blob == blob for entry in known.plain):
+                    return True
+                raise _changed(known, blob)
+            record(name, key_line(blob), hashed=database.uses_hashes)
+            database.add(name.encode(), Entry("", blob_type(blob), blob, target, 0))
+            self._read[files] = (database, _stamps(files))
+            self._found.clear()
         return True
+
+
+def _stamps(files: tuple[Path, ...]) -> tuple[object, ...]:
+    """Return what shows that one of the files was changed."""
+
+    def stamp(path: Path) -> object:
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+    return tuple(map(stamp, files))
+
+
+def _search(database: KnownHosts, names: tuple[str, ...]) -> _Known:
+    entries = list(database.matching(names[0]))
+    for name in names[1:]:
+        if not any(entry.marker != "revoked" for entry in entries):
+            entries += database.matching(name)
+    return _Known(
+        names,
+        tuple(e for e in entries if not e.marker),
+        tuple(e for e in entries if e.marker == "cert-authority"),
+        frozenset(e.blob for e in entries if e.marker == "revoked"),
+    )
 
 
 _GLOBAL_FILES = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
@@ -241,7 +272,7 @@ def _refusal(message: str, hint: str = "") -> HostError:
     return HostError(ErrorKind.HOST_KEY, message, hint, unreachable=True)
 
 
-def _changed(host: Host, known: _Known, blob: bytes) -> HostError:
+def _changed(known: _Known, blob: bytes) -> HostError:
     same_type = [entry for entry in known.plain if blob_type(entry.blob) == blob_type(blob)]
     old: Sequence[Entry] = same_type or known.plain
     files = list(dict.fromkeys(str(entry.path) for entry in known.plain))

@@ -34,7 +34,7 @@ class Entry:
         key_type: The type that the line claims, such as ``ssh-ed25519``.
         blob: The public key in SSH wire format.
         path: The file.
-        line: Line number, from 1.
+        line: Line number, from 1; 0 when it was added by this run.
     """
 
     marker: Marker
@@ -46,7 +46,7 @@ class Entry:
     @property
     def where(self) -> str:
         """``file:line``, for messages."""
-        return f"{self.path}:{self.line}"
+        return f"{self.path}:{self.line}" if self.line else str(self.path)
 
 
 @dataclass(slots=True)

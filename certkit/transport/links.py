@@ -150,7 +150,12 @@ class ChannelLink:
         self._channel.in_buffer.close()
         # To tell the bastion may block on a link that is stuck, so nobody waits for it.
         with contextlib.suppress(RuntimeError):
-            threading.Thread(target=self._channel.close, name="certkit-cut", daemon=True).start()
+            threading.Thread(target=self._release, name="certkit-cut", daemon=True).start()
+
+    def _release(self) -> None:
+        # The bastion's connection may be gone already, and then there is nobody to tell.
+        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+            self._channel.close()
 
     @property
     def peer(self) -> str:

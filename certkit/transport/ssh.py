@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -186,6 +187,7 @@ class SSHConnector:
         self._limiter = HandshakeLimiter(options)
         self._bastions = Bastions(self._open, dog)
         _quieten(options.verbose)
+        _allow_files()
 
     def connect(self, host: Host) -> SSHConnection:
         """Open a connection; see `certkit.transport.connection.Connector.connect`."""
@@ -255,3 +257,12 @@ def _quieten(verbose: int) -> None:
         logger.setLevel(logging.DEBUG)
     else:
         logger.setLevel(logging.CRITICAL + 1)
+
+
+def _allow_files() -> None:
+    """Raise the soft limit on open files: a thousand hosts behind a bastion meet the usual 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

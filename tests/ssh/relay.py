@@ -37,10 +37,9 @@ class Relay:
 
     def _run(self) -> None:
         client, _ = self._listener.accept()
-        with client, socket.create_connection(self._target) as server:
-            with suppress(OSError):
-                while self._carry(client, server):
-                    pass
+        with client, socket.create_connection(self._target) as server, suppress(OSError):
+            while self._carry(client, server):
+                pass
 
     def _carry(self, client: socket.socket, server: socket.socket) -> bool:
         """Hear the client out and pass it on, then the server; False at the end of either."""

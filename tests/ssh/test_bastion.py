@@ -67,7 +67,7 @@ def test_a_lost_bastion_is_connected_again(
 
 def test_target_that_the_bastion_cannot_reach(sshd: Sshd, connector: Connector) -> None:
     hop = sshd.host_entry(name="bastion")
-    with pytest.raises(HostError, match="cannot be reached from bastion on 127.0.0.1:") as caught:
+    with pytest.raises(HostError, match="cannot be reached from bastion on") as caught:
         connector.connect(sshd.host_entry(port=free_port(), jump=(hop,)))
     assert caught.value.kind is ErrorKind.REFUSED
     assert caught.value.unreachable

@@ -102,7 +102,7 @@ def test_limit_of_an_exchange(sshd: Sshd, connector: Connector) -> None:
 
 
 def test_refused(sshd: Sshd, connector: Connector) -> None:
-    with pytest.raises(HostError, match="refuses connections on 127.0.0.1:") as caught:
+    with pytest.raises(HostError, match=r"refuses connections on 127\.0\.0\.1:") as caught:
         connector.connect(sshd.host_entry(port=free_port()))
     assert caught.value.kind is ErrorKind.REFUSED
     assert caught.value.retryable and caught.value.unreachable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -230,7 +229,26 @@ def test_key_and_then_password(tmp_path: Path, connector: Connector) -> None:
 
 def test_password_is_no_answer_to_a_code(tmp_path: Path, connector: Connector) -> None:
     with fickle_server(tmp_path, "second factor", "publickey") as server:
+        host = server.host_entry(password=Secret(PASSWORD))
         with pytest.raises(HostError, match="another factor") as caught:
-            connector.connect(server.host_entry(password=Secret(PASSWORD)))
+            connector.connect(host)
     assert not isinstance(caught.value, WrongPassword)
     assert PASSWORD not in dict(server.attempts).values()
+
+
+def test_no_secret_in_the_most_verbose_log(
+    tmp_path: Path, keys: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import logging
+
+    caplog.set_level(logging.DEBUG)
+    connector = open_connector(ConnectorOptions(verbose=3, start_spread=0))
+    with fickle_server(tmp_path, methods="keyboard-interactive") as server:
+        changes = {"key_passphrase": Secret("let me in"), "identity_files": (keys / "encrypted",)}
+        connector.connect(server.host_entry(password=Secret(PASSWORD), **changes)).close()
+    connector.close()
+    open_connector(ConnectorOptions()).close()
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
+    assert "keyboard-interactive" in caplog.text
+    assert PASSWORD not in caplog.text
+    assert "let me in" not in caplog.text

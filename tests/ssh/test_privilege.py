@@ -220,7 +220,7 @@ def test_local_large_input_and_limit(connector: Connector) -> None:
     data = b"0123456789\n" * 200_000
     answer = connection.run(stub.exchange(stdin=data))
     assert answer.stdout == stub.READY + b"\n" + data
-    with pytest.raises(HostError, match="within 0.5 s") as caught:
+    with pytest.raises(HostError, match=r"within 0\.5 s") as caught:
         connection.run(stub.exchange("sleep 30", limit=0.5))
     assert caught.value.kind is ErrorKind.TIMEOUT
     connection.close()
