@@ -171,7 +171,8 @@ class EmbeddedHost:
 def _stand_in(name: str, directory: Path) -> str:
     """Return a script that runs a stand-in with this Python, whatever the PATH then is."""
     package = Path(certkit.__file__).parent.parent
-    command = [sys.executable, "-S", "-s", "-m", f"certkit.demo.stand_ins.{name}"]
+    program = f"import sys; from certkit.demo.stand_ins.{name} import main; sys.exit(main())"
+    command = [sys.executable, "-S", "-s", "-c", program]
     return (
         f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(package))} exec {shlex.join(command)} "
         f'--host-directory {shlex.quote(str(directory))} "$@"\n'

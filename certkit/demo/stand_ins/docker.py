@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from certkit.demo.stand_ins.engine import DaemonError, Engine
+from certkit.demo.stand_ins.engine import Engine
+from certkit.demo.stand_ins.images import DaemonError
 from certkit.demo.stand_ins.template import TemplateError, render
 
 
@@ -52,7 +53,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

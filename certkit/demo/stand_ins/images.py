@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 DEFAULT_TAG = "latest"
 
 
-@dataclass(frozen=True)
-class ImageName:
+class DaemonError(Exception):
+    """What Docker would print after ``Error response from daemon:``."""
+
+
+class ImageName(NamedTuple):
     """An image name in its parts: ``registry/repository:tag`` or ``...@digest``.
 
     Attributes:
@@ -53,8 +56,7 @@ class ImageName:
         return f"{self.name}{'@' if self.by_digest else ':'}{self.reference}"
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """One image: its id (the digest of its config) and all names it goes by."""
 
     id: str
@@ -116,5 +118,5 @@ class Images:
 
     def _save(self, images: list[Image]) -> None:
         beside = self._path.with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps([asdict(one) for one in images]))
+        beside.write_text(json.dumps([one._asdict() for one in images]))
         beside.replace(self._path)

@@ -7,17 +7,8 @@ have no ``openssl``, and because the demo's registry has a name that only embedd
 from __future__ import annotations
 
 import argparse
-import ssl
 import sys
 from pathlib import Path
-
-from certkit.demo.stand_ins.dial import (
-    DialError,
-    handshake,
-    resolve,
-    split_reference,
-    trust_only,
-)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,12 +24,22 @@ def main(arguments: list[str] | None = None) -> int:
     # Whatever else is asked for (-brief, -verify_return_error, -no-CApath ...) is how this
     # behaves anyway.
     options, _ = parser.parse_known_args(arguments)
-    hosts_file: Path = options.host_directory / "etc" / "hosts"
+    # Imported late: asked for help, as certkit does to see which options there are, it need not.
+    from certkit.demo.stand_ins.dial import split_reference
+
     host, port = split_reference(options.connect)
     name: str = options.verify_hostname or options.verify_ip or options.servername or host
+    return _shake(name, host, port, options.CAfile, options.host_directory / "etc" / "hosts")
+
+
+def _shake(name: str, host: str, port: int, authority: Path, hosts_file: Path) -> int:
+    import ssl
+
+    from certkit.demo.stand_ins.dial import DialError, handshake, resolve, trust_only
+
     try:
         address = resolve(host, hosts_file)
-        with handshake(name, address, port, trust_only([options.CAfile])) as tls:
+        with handshake(name, address, port, trust_only([authority])) as tls:
             print(f"Protocol version: {tls.version()}")
     except ssl.SSLCertVerificationError as error:
         print(f"verify error:num={error.verify_code}:{error.verify_message}")
@@ -58,7 +59,3 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print("Verification: OK\nVerify return code: 0 (ok)")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
