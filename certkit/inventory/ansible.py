@@ -116,6 +116,7 @@ class _Resolver:
         self.beside = beside
         self.notes = Notes()
         self.parsed = Parsed(shape)
+        self.spread: Vars = {}
         self.parents: dict[str, list[str]] = {}
         for group in graph.groups.values():
             for child in group.children:
@@ -205,8 +206,13 @@ class _Resolver:
 
     def _misplaced(self, found: Vars) -> None:
         for name in RUN_VARS:
-            if name in found:
-                found[name][1].refuse(
+            if name not in found:
+                continue
+            value, place = found[name]
+            # ansible-inventory --list hands the variables of 'all' to every host.
+            flattened = self.parsed.format == "ansible-json"
+            if not flattened or self.spread.setdefault(name, (value, place))[0] != value:
+                place.refuse(
                     f"{name} is about the whole inventory", "put it under the vars of 'all'"
                 )
 
@@ -241,7 +247,8 @@ class _Resolver:
         return found
 
     def _run_vars(self) -> None:
-        found = {**self.graph.groups["all"].vars, **self.beside.group("all")}
+        everywhere = self.graph.groups["all"].vars
+        found = {**self.spread, **everywhere, **self.beside.group("all")}
         if "certkit_registry" in found:
             value, place = found["certkit_registry"]
             self.parsed.registry = fields.reference(value, "certkit_registry", place)

@@ -52,8 +52,8 @@ def select(
 def split(pattern: str) -> list[str]:
     """Cut a pattern into its terms.
 
-    Commas always separate, outside brackets. Colons do too, except in an IPv6 address, in a
-    ``~regex`` and in an ``@file``, which run to the next comma.
+    Commas and colons separate, outside brackets and parentheses; colons not in an IPv6 address
+    and not in an ``@file``, which run to the next comma.
 
     Args:
         pattern: What stood after ``--limit``.
@@ -64,11 +64,10 @@ def split(pattern: str) -> list[str]:
     terms: list[str] = []
     for piece in _cut(pattern, ","):
         bare = piece.lstrip("&!")
-        if bare[:1] in ("~", "@") or is_ipv6(bare):
+        if bare.startswith("@") or is_ipv6(bare):
             terms.append(piece)
             continue
-        # A regex or a file may also follow a colon; from there on the piece is left whole.
-        head, *rest = re.split(r":(?=[&!]?[~@])", piece, maxsplit=1)
+        head, *rest = re.split(r":(?=@)", piece, maxsplit=1)
         terms += [*_cut(head, ":"), *rest]
     return [term for term in (term.strip() for term in terms) if term]
 
@@ -155,27 +154,26 @@ class _Index:
     def _words(self, term: str) -> Iterable[int]:
         if term.startswith("[") and term.endswith("]") and is_ipv6(term[1:-1]):
             term = term[1:-1]
-        if found := self._plain(term):
+        if found := self._exact(term):
             return found
         subscript = _SUBSCRIPT.fullmatch(term)
-        if subscript and (base := self._plain(subscript[1])):
+        if subscript and (base := self._exact(subscript[1]) or self._glob(subscript[1])):
             return self._slice(base, subscript)
-        if has_range(term):
-            names = self._ranged(term)
-            if names is not None:
-                return names
-        return ()
+        return self._ranged(term) or self._glob(term)
 
-    def _plain(self, term: str) -> list[int]:
+    def _exact(self, term: str) -> list[int]:
         if term == "*":
             return self.groups["all"]
         if term in self.groups:
             return self.groups[term]
         if term in self.names:
             return [self.names[term]]
-        if _GLOB.search(term):
-            return self._matching(re.compile(fnmatch.translate(term)))
         return self.addresses.get(term, [])
+
+    def _glob(self, term: str) -> list[int]:
+        if not _GLOB.search(term):
+            return []
+        return self._matching(re.compile(fnmatch.translate(term)))
 
     def _regex(self, expression: str) -> list[int]:
         return self._matching(re.compile(expression))
@@ -194,11 +192,17 @@ class _Index:
             return base[position:][:1] if position >= 0 else base[position : position + 1 or None]
         return base[int(subscript[3] or 0) : int(subscript[4]) + 1 if subscript[4] else None]
 
-    def _ranged(self, term: str) -> list[int] | None:
-        names = expand(term)
+    def _ranged(self, term: str) -> list[int]:
+        """Hosts that a range names; none when the brackets are a glob's after all."""
+        if not has_range(term):
+            return []
+        try:
+            names = expand(term)
+        except GrammarError:
+            return []
         missing = [name for name in names if name not in self.names]
         if len(missing) == len(names):
-            return None
+            return []
         if missing:
             raise GrammarError(f"the inventory has no host {_few(missing)}")
         return [self.names[name] for name in names]
