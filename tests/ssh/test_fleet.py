@@ -1,0 +1,324 @@
+"""The real commands over a real sshd on loopback, with stand-ins for the host's Docker."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.ssh.sshd import Sshd
+
+REGISTRY = "registry.lab:5000"
+PROGRAM = "import sys; sys.argv[0] = 'certkit'; from certkit.cli.main import main; main()"
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "certkit/schemas/fleet.schema.json").read_text("utf-8")
+)
+
+DOCKER = """#!/bin/sh
+# Stands in for Docker's client; $D holds what the daemon would know.
+D={directory}
+[ "$1" = --host ] && shift 2
+case "$*" in
+  version*) [ ! -e $D/down ] && echo 26.1.5 ;;
+  ps*) cat $D/containers 2>/dev/null || : ;;
+  'info --format {{{{.LiveRestoreEnabled}}}}') echo false ;;
+  info*) cat $D/registries 2>/dev/null || echo '{{"IndexConfigs": {{}}}}' ;;
+  pull*) cat $D/pull 2>/dev/null || echo 'Error: manifest unknown'; exit 1 ;;
+  *) exit 1 ;;
+esac
+"""
+RESTART = """#!/bin/sh
+D={directory}
+echo restart >>$D/restarts
+[ ! -e $D/slow ] || sleep 2
+[ ! -e $D/broken ] || {{ rm $D/broken; touch $D/down; echo 'dockerd: bad day' >&2; exit 1; }}
+rm -f $D/down
+"""
+
+
+@dataclass
+class Lab:
+    """Three machines, each with its own sshd, user's home and stand-in for a daemon."""
+
+    machines: dict[str, Sshd]
+    directory: Path
+
+    def at(self, name: str, file: str) -> Path:
+        return self.machines[name].home / file
+
+    def certificate(self, name: str) -> Path:
+        return self.at(name, f"certs.d/{REGISTRY}/ca.crt")
+
+    def restarts(self, name: str) -> int:
+        path = self.at(name, "restarts")
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def put(self, name: str, file: str, text: str = "") -> None:
+        path = self.at(name, file)
+        path.write_text(text)
+        path.chmod(0o666)
+
+    def arguments(self, command: str, *more: str) -> list[str]:
+        return [
+            command,
+            *("--home", str(self.directory / "home"), "-i", str(self.directory / "hosts.yaml")),
+            *("--known-hosts", str(self.directory / "known_hosts")),
+            *more,
+        ]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("CERTKIT")}
+        return {
+            **kept,
+            "CERTKIT_STATE": str(self.directory / "state"),
+            "HOME": str(self.directory),
+            "PYTHONWARNINGS": "error",
+        }
+
+    def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *arguments],
+            **{
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "text": True,
+                "env": self.environment,
+                **options,
+            },
+        )
+
+    def run(self, command: str, *more: str) -> tuple[int, str, str]:
+        process = self.start(self.arguments(command, *more))
+        out, err = process.communicate(timeout=60)
+        assert "Traceback" not in err, err
+        return process.returncode, out, err
+
+    def report(self, command: str, *more: str) -> tuple[int, dict[str, Any]]:
+        status, out, err = self.run(command, "-o", "json", *more)
+        assert out, err
+        document = json.loads(out)
+        Draft202012Validator(SCHEMA).validate(document)
+        return status, document
+
+
+@pytest.fixture
+def lab(start_sshd: Callable[..., Sshd], tmp_path: Path, request: pytest.FixtureRequest) -> Lab:
+    lab = Lab({}, tmp_path)
+    # pytest's own directories are closed to the user that the servers log in.
+    outside = Path(tempfile.mkdtemp(prefix="certkit-bin-"))
+    request.addfinalizer(lambda: shutil.rmtree(outside))
+    outside.chmod(0o755)
+    lines = [f"registry: {REGISTRY}", "hosts:"]
+    known = ""
+    for name in ("web-01", "web-02", "web-03"):
+        # The user's home is known only once the server is there; PATH wants it before.
+        scripts = outside / name
+        scripts.mkdir()
+        sshd = start_sshd(config={"SetEnv": f"PATH={scripts}:/usr/bin:/bin"})
+        lab.machines[name] = sshd
+        for script, text in (("docker", DOCKER), ("dockerd", "#!/bin/sh\n"), ("restart", RESTART)):
+            (scripts / script).write_text(text.format(directory=sshd.home))
+            (scripts / script).chmod(0o755)
+        known += sshd.known_hosts.read_text()
+        lines += [
+            f"  {name}:",
+            f"    address: {sshd.host}",
+            f"    port: {sshd.port}",
+            f"    user: {sshd.user}",
+            f"    identity_file: {sshd.key}",
+            "    become: {method: none}",
+            "    runtime: docker",
+            f"    certs_dir: {sshd.home}/certs.d",
+            f"    restart_command: {scripts}/restart",
+            "    timeout: {restart: 3}",
+        ]
+    (tmp_path / "known_hosts").write_text(known)
+    (tmp_path / "hosts.yaml").write_text("\n".join(lines) + "\n")
+    made = lab.start(["init", REGISTRY, "--no-passphrase", "--home", str(tmp_path / "home")])
+    _, err = made.communicate(timeout=60)
+    assert made.returncode == 0, err
+    return lab
+
+
+def outcomes(document: dict[str, Any]) -> dict[str, str]:
+    return {host["name"]: host["outcome"] for host in document["hosts"]}
+
+
+def one(document: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(host for host in document["hosts"] if host["name"] == name)
+
+
+def test_the_main_job(lab: Lab) -> None:
+    status, report = lab.report("distribute", "--check", "--diff")
+    assert (status, set(outcomes(report).values())) == (4, {"would_change"})
+    diff = one(report, "web-01")["runtimes"][0]["diff"]
+    assert diff[0].endswith("ca.crt (new)") and "+ CN=registry.lab CA" in diff[1]
+    assert not lab.certificate("web-01").exists() and lab.restarts("web-01") == 0
+
+    status, report = lab.report("distribute")
+    assert (status, set(outcomes(report).values())) == (0, {"changed"})
+    trust = (lab.directory / "home/registries/registry.lab_5000/trust.crt").read_bytes()
+    for name in lab.machines:
+        assert lab.certificate(name).read_bytes() == trust
+        assert lab.certificate(name).stat().st_mode & 0o777 == 0o644
+        assert lab.restarts(name) == 1
+        assert one(report, name)["runtimes"][0]["restarted"] is True
+
+    status, out, err = lab.run("distribute", "-o", "jsonl")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    for line in lines[:-1]:
+        Draft202012Validator({"$ref": "#/$defs/host", "$defs": SCHEMA["$defs"]}).validate(line)
+    assert sorted(line["name"] for line in lines[:-1]) == list(lab.machines)
+    assert {line["outcome"] for line in lines[:-1]} == {"unchanged"}
+    assert lines[-1] == {"summary": {**report["summary"], "changed": 0, "unchanged": 3}}
+    assert [lab.restarts(name) for name in lab.machines] == [1, 1, 1]
+    assert "3 unchanged" in err
+
+    journal = (lab.directory / "home/journal.jsonl").read_text().splitlines()
+    assert json.loads(journal[-1])["hosts"] == {"unchanged": "web-[01-03]"}
+
+
+def test_trouble_on_single_hosts_does_not_spoil_the_rest(lab: Lab) -> None:
+    lab.put("web-03", "broken")
+    known = (lab.directory / "known_hosts").read_text().splitlines()
+    port = str(lab.machines["web-02"].port)
+    changed = [
+        line.replace(line.split()[-1][-20:-4], "A" * 16) if port in line else line for line in known
+    ]
+    (lab.directory / "known_hosts").write_text("\n".join(changed) + "\n")
+
+    status, report = lab.report("distribute", "--wave", "1")
+    assert status == 1
+    assert outcomes(report) == {
+        "web-01": "changed",
+        "web-02": "unreachable",
+        "web-03": "rolled_back",
+    }
+    assert one(report, "web-02")["error"]["kind"] == "host_key"
+    broken = one(report, "web-03")
+    assert broken["error"]["kind"] == "daemon"
+    assert any("bad day" in note for note in broken["runtimes"][0]["notes"])
+    # Rolled back: no file, and the daemon was started again on that.
+    assert not lab.certificate("web-03").exists()
+    assert lab.restarts("web-03") == 2 and not lab.at("web-03", "down").exists()
+
+    # What failed, and nothing else, is done again once the causes are gone.
+    (lab.directory / "known_hosts").write_text("\n".join(known) + "\n")
+    status, report = lab.report("distribute", "--retry-failed")
+    assert (status, outcomes(report)) == (0, {"web-02": "changed", "web-03": "changed"})
+    status, report = lab.report("distribute", "--resume")
+    assert (status, set(outcomes(report).values())) == (0, {"unchanged", "skipped"})
+
+
+def test_ctrl_c_finishes_the_daemon_in_flight_and_leaves_the_rest(lab: Lab) -> None:
+    for name in lab.machines:
+        lab.put(name, "slow")
+    process = lab.start(lab.arguments("distribute", "-o", "json"), start_new_session=True)
+    deadline = time.monotonic() + 40
+    while lab.restarts("web-01") == 0:
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 130, err
+    report = json.loads(out)
+    Draft202012Validator(SCHEMA).validate(report)
+    assert outcomes(report) == {"web-01": "changed", "web-02": "skipped", "web-03": "skipped"}
+    assert one(report, "web-02")["error"]["kind"] == "interrupted"
+    assert [lab.restarts(name) for name in lab.machines] == [1, 0, 0]
+    assert "again to leave now" in err and "Traceback" not in err
+
+
+def test_a_second_ctrl_c_leaves_at_once_and_the_host_finishes_alone(lab: Lab) -> None:
+    lab.put("web-01", "slow")
+    process = lab.start(lab.arguments("distribute", "--limit", "web-01"), start_new_session=True)
+    deadline = time.monotonic() + 40
+    while lab.restarts("web-01") == 0:
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130 and time.monotonic() - began < 1.9, (out, err)
+    # The program on the host is through with it all the same: a later run finds nothing to do.
+    time.sleep(3)
+    status, report = lab.report("distribute", "--limit", "web-01")
+    assert (status, outcomes(report)) == (0, {"web-01": "unchanged"})
+    assert lab.restarts("web-01") == 1
+
+
+def test_junit_and_table(lab: Lab) -> None:
+    status, out, err = lab.run("distribute", "--restart", "safe", "-o", "junit")
+    assert status == 0
+    suite = ElementTree.fromstring(out).find("testsuite")
+    assert suite is not None and suite.get("tests") == "3" and suite.get("failures") == "0"
+    assert [case.get("name") for case in suite.iter("testcase")] == list(lab.machines)
+
+    for name in ("web-02", "web-03"):
+        lab.at(name, f"certs.d/{REGISTRY}/ca.crt").write_text("somebody else's \x1b[31m\n")
+    status, out, err = lab.run("distribute")
+    assert status == 1
+    assert "\x1b" not in out + err
+    # Each machine has its own path here, so the two errors are not the same.
+    assert len(re.findall(r"^web-0[23]: holds .*which certkit did not write", out, re.M)) == 2
+    assert "distribute done: 3 hosts: 1 unchanged, 2 failed" in out
+    assert lab.certificate("web-02").read_text().startswith("somebody")
+
+    status, out, err = lab.run("distribute", "--force", "--quiet")
+    assert (status, out, err) == (0, "", "")
+
+
+def test_verify(lab: Lab) -> None:
+    assert lab.run("distribute", "--restart", "never", "-q")[0] == 0
+    unknown = "Error: x509: certificate signed by unknown authority"
+    lab.put("web-02", "pull", unknown)
+    lab.put("web-03", "registries", json.dumps({"IndexConfigs": {REGISTRY: {"Secure": False}}}))
+    status, report = lab.report("verify")
+    assert status == 1
+    refused, vacuous = one(report, "web-02"), one(report, "web-03")
+    assert refused["error"]["kind"] == "trust" and "x509" in refused["error"]["message"]
+    assert vacuous["error"]["kind"] == "trust"
+    assert "passes without proof" in vacuous["error"]["message"]
+    assert vacuous["runtimes"][0]["proofs"][0]["proven"] is False
+
+
+def test_a_file_with_a_lax_mode_holds_no_password(lab: Lab, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("hunter2\n")
+    password.chmod(0o644)
+    status, out, err = lab.run("distribute", "--become-password-file", str(password))
+    assert status == 2 and "chmod 600" in err and "hunter2" not in out + err
+    status, out, err = lab.run("distribute", "--ask-pass")
+    assert status == 2 and "--password-file" in err
+
+
+def test_a_password_is_nowhere_to_be_seen(lab: Lab, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("hunter2\n")
+    password.chmod(0o600)
+    status, out, err = lab.run(
+        "distribute", "-vvv", "--password-file", str(password), "--restart", "never"
+    )
+    assert status == 0
+    kept = [path.read_text() for path in (tmp_path / "state").rglob("*.jsonl")]
+    kept.append((tmp_path / "home/journal.jsonl").read_text())
+    assert kept and not any("hunter2" in text for text in (out, err, *kept))
