@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certkit.errors import ExitCode, InputError
@@ -144,6 +144,7 @@ def test_a_bad_subject_name_is_refused_with_a_cure(text: str, hint: str) -> None
     assert hint in caught.value.hint
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     for parse in (RegistryReference.parse, SubjectName.parse):
@@ -170,6 +171,7 @@ _hosts = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(_hosts, st.one_of(st.none(), st.integers(1, 65535)))
 def test_a_good_reference_stays_as_it_is(host: str, port: int | None) -> None:
     text = host if port is None else f"{host}:{port}"
@@ -179,6 +181,7 @@ def test_a_good_reference_stays_as_it_is(host: str, port: int | None) -> None:
     assert reference.slug.replace(":", "") == reference.slug
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_hosts, st.integers(1, 65535)), min_size=2, max_size=6, unique=True))
 def test_no_two_endpoints_share_a_directory(endpoints: list[tuple[str, int]]) -> None:
     slugs = {RegistryReference.parse(f"{host}:{port}").slug for host, port in endpoints}

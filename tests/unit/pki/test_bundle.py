@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from certkit.errors import InputError
@@ -103,6 +103,7 @@ def test_colons() -> None:
     assert colons("00ab1f") == "00:AB:1F"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, len(A)), st.integers(0, len(A)))
 @example(noise="\x80".encode(), start=28, end=0)
 def test_damage_is_refused_or_read_the_same_twice(noise: bytes, start: int, end: int) -> None:
