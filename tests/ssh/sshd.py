@@ -173,7 +173,8 @@ def sshd_running(
             None,  # type: ignore[arg-type]
         )
         for kind in more_host_keys:
-            keygen(directory / f"host_{kind}", "-t", kind)
+            size = ["-b", "2048"] if kind == "rsa" else []
+            keygen(directory / f"host_{kind}", "-t", kind, *size)
         keys = [f"{directory}/host_{kind}" for kind in more_host_keys]
         _write_files(sshd, dict(config or {}), certificate_for, key_options, keys)
         command = [binary, "-D", "-e", "-f", str(directory / "sshd_config")]
