@@ -41,7 +41,7 @@ def test_a_daemon_that_does_not_come_back_is_rolled_back(fleet: Fleet, operator:
         assert said["kind"] == "daemon"
         assert "docker" in str(run.hosts[broken.name]).lower()
         assert not broken.exists(f"/etc/docker/certs.d/{REGISTRY}")
-        broken.run(["docker", "run", "--rm", EXAMPLE_IMAGE, "true"])
+        broken.run(["docker", "run", "--rm", EXAMPLE_IMAGE, "echo"])
     finally:
         broken.run(f"rm {drop_in} && systemctl daemon-reload")
     again = operator.fleet("distribute", "--retry-failed")
