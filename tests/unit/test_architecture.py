@@ -1,0 +1,110 @@
+"""Everything flows one way: who may import whom, as docs/architecture.md says."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import certkit
+
+ROOT = Path(certkit.__file__).parent
+ORDER = (
+    ("errors", "secret"),
+    ("names", "hostnames"),
+    ("pki",),
+    ("home",),
+    ("inventory",),
+    ("runtimes",),
+    ("remote",),
+    ("transport",),
+    ("fleet",),
+    ("demo",),
+    ("cli",),
+)
+# What the table of docs/architecture.md gives each package; errors and secret go without saying.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "secret": set(),
+    "names": set(),
+    "pki": {"names"},
+    "home": {"names", "pki"},
+    "inventory": {"names"},
+    "runtimes": {"names"},
+    "remote": {"names", "runtimes"},
+    "transport": {"names", "inventory", "remote"},
+    "fleet": {"names", "pki", "inventory", "runtimes", "remote", "transport"},
+}
+# The slow ones, which help and completion must not wait for.
+HEAVY = {"paramiko", "cryptography", "yaml"}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+def package(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def family(name: str) -> str:
+    """Modules beside names.py belong to it: they hold what it is made of."""
+    return "names" if (ROOT / f"{name}.py").exists() and name not in ALLOWED else name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_package_imports_only_from_above(path: Path) -> None:
+    here = family(package(path))
+    if here in ("cli", "demo", "__init__") or (path.name == "__init__.py" and path.parent == ROOT):
+        return
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "certkit" or len(parts) == 1:
+            continue
+        there = family(parts[1])
+        allowed = ALLOWED[here] | {here, "errors", "secret"}
+        assert there in allowed, f"{here} must not import {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_transport_and_the_demo_know_paramiko(path: Path) -> None:
+    if package(path) not in ("transport", "demo"):
+        assert not any(name.split(".")[0] == "paramiko" for name in imported(path))
+
+
+def test_the_fleet_prints_nothing() -> None:
+    for path in modules():
+        if package(path) in ("fleet", "pki", "runtimes", "remote", "transport", "inventory"):
+            names = {
+                node.func.id
+                for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
+            assert not names & {"print", "input"}, path
+            assert not {"rich", "typer"} & {name.split(".")[0] for name in imported(path)}, path
+
+
+def test_help_waits_for_nothing_heavy() -> None:
+    program = (
+        "import sys; sys.argv = ['certkit', 'distribute', '--help']\n"
+        "from certkit.cli.main import run\n"
+        "assert run() == 0\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stderr.strip() == "[]"
+    assert "--wave" in ran.stdout
