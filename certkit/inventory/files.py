@@ -172,7 +172,7 @@ def run_script(path: Path, seconds: float = SCRIPT_SECONDS) -> str:
         lines = err.decode("utf-8", "replace").strip().splitlines()
         raise InputError(
             f"the inventory script {name} ended with status {process.returncode}",
-            f"it said: {shown(lines[-1])}" if lines else f"run it by hand: {name} --list",
+            f"it said: {shown(lines[-1], 240)}" if lines else f"run it by hand: {name} --list",
         )
     return clean(out, f"{name} --list")
 

@@ -121,7 +121,7 @@ def _parse_text(text: str, source: str, directory: Path | None) -> Parsed:
         from certkit.inventory.ansible_ini import read_ini
 
         graph = read_ini(text, source)
-        plain = not any(line.lstrip().startswith("[") for line in text.split("\n"))
+        plain = not any(_SECTION.fullmatch(line.strip()) for line in text.split("\n"))
         return graph.finish("hosts" if plain else "ansible-ini", beside)
     return _parse_yaml(text, source, directory, beside)
 

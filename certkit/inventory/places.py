@@ -55,10 +55,10 @@ class Place(NamedTuple):
         raise InputError(f"{self}: {message}", hint)
 
 
-def shown(text: object) -> str:
+def shown(text: object, limit: int = 80) -> str:
     """A value made fit for an error message: short, and unable to move a terminal's cursor."""
     raw = str(text)
-    raw = raw if len(raw) <= 80 else f"{raw[:77]}..."
+    raw = raw if len(raw) <= limit else f"{raw[: limit - 3]}..."
     if raw.isprintable():
         return raw
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in raw)

@@ -151,7 +151,7 @@ class SshConfig:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise InputError(
                 f"OpenSSH refuses its configuration for {shown(query.host)}: "
-                f"{shown(said[0]) if said else f'status {done.returncode}'}",
+                f"{shown(said[0], 240) if said else f'status {done.returncode}'}",
                 f"run: ssh -G {shown(query.host)}",
             )
         return _parse(done.stdout.decode("utf-8", "replace"))

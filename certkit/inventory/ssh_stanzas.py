@@ -60,15 +60,16 @@ class Stanzas:
         """Begin a stanza for these ``Host`` patterns; returns its number."""
         number = self._count
         self._count += 1
+        if any(pattern != pattern.lower() for pattern in patterns):
+            # Whether case counts differs between versions of OpenSSH, so nothing is concluded.
+            self._specific.add(number)
+            patterns = [p.lower() for p in patterns if not p.startswith("!") or p == p.lower()]
         if all(not set("*?!") & set(pattern) for pattern in patterns):
             for pattern in patterns:
-                self._exact.setdefault(pattern.lower(), set()).add(number)
+                self._exact.setdefault(pattern, set()).add(number)
         else:
             compiled = [
-                (
-                    pattern.startswith("!"),
-                    re.compile(translate(_no_brackets(pattern.lstrip("!").lower()))),
-                )
+                (pattern.startswith("!"), re.compile(translate(_no_brackets(pattern.lstrip("!")))))
                 for pattern in patterns
             ]
             self._globs.append((number, compiled))
@@ -106,7 +107,7 @@ class Stanzas:
             return frozenset(found)
         for number, patterns in self._globs:
             hits = [negative for negative, pattern in patterns if pattern.match(name)]
-            if hits and not any(hits):
+            if not all(hits) and (name != host or not any(hits)):
                 found.add(number)
         return frozenset(found)
 

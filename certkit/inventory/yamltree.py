@@ -29,6 +29,8 @@ _PREFIX = "tag:yaml.org,2002:"
 _NULL = f"{_PREFIX}null"
 _MERGE = f"{_PREFIX}merge"
 _BOOL = f"{_PREFIX}bool"
+_KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "value")
+_TAGS = frozenset((*(f"{_PREFIX}{kind}" for kind in _KINDS), "!unsafe"))
 _VAULT = frozenset(("!vault", "!vault-encrypted"))
 _TRUE = frozenset(("yes", "true", "on", "y"))
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -161,7 +163,7 @@ class Tree:
 
     def refuse_tags(self, node: Node, what: str) -> None:
         """Refuse ``!vault`` and every other tag that YAML itself does not have."""
-        if node.tag.startswith(_PREFIX) or node.tag == "!unsafe":
+        if node.tag in _TAGS:
             return
         if node.tag in _VAULT:
             self.place(node).refuse(f"{what} is encrypted by ansible-vault", VAULT_HINT)
