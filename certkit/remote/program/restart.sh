@@ -225,4 +225,4 @@ main() {
   finish 0
 }
 
-printf '%s' "${P#*"data-$N$NL"}" | main
+data | main
