@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import shlex
 import socket
 
 from rich.text import Text
@@ -37,7 +39,7 @@ def confirm_restarts(session: Session, running: Running, plan: RestartPlan, *, y
             )
         )
         try:
-            answer = session.console.input("Go on? [y/N] ")
+            answer = session.console.input("Go on? [y/N] ", markup=False)
         except EOFError:
             return False
         except KeyboardInterrupt:
@@ -79,8 +81,13 @@ def note_in_home(session: Session, report: FleetReport) -> None:
 
 def next_steps(session: Session, report: FleetReport) -> list[str]:
     """Return the commands worth running now, ready to paste."""
-    given = session.flags.inventory
-    where = f" -i {given}" if given is not None and given != DEFAULT_INVENTORY else ""
+    flags = session.flags
+    given = (
+        ("--home", flags.home if "CERTKIT_HOME" not in os.environ else None),
+        ("-i", flags.inventory if flags.inventory != DEFAULT_INVENTORY else None),
+        ("--known-hosts", flags.known_hosts),
+    )
+    where = "".join(f" {flag} {shlex.quote(str(path))}" for flag, path in given if path is not None)
     outcomes = {host.outcome for host in report.hosts}
     if report.check:
         return [f"certkit {report.command}{where}"] if Outcome.WOULD_CHANGE in outcomes else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -322,3 +324,39 @@ def test_a_password_is_nowhere_to_be_seen(lab: Lab, tmp_path: Path) -> None:
     kept = [path.read_text() for path in (tmp_path / "state").rglob("*.jsonl")]
     kept.append((tmp_path / "home/journal.jsonl").read_text())
     assert kept and not any("hunter2" in text for text in (out, err, *kept))
+
+
+def on_terminal(lab: Lab, answer: str, *more: str) -> tuple[int, str]:
+    """Run distribute with a terminal on stdin and stderr; answer the question when it comes."""
+    ours, theirs = pty.openpty()
+    process = lab.start(
+        lab.arguments("distribute", *more), stdin=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    seen = ""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 4096):
+            seen += chunk.decode(errors="replace")
+            if "[y/N]" in seen and answer:
+                os.write(ours, answer.encode())
+                answer = ""
+    process.communicate(timeout=40)
+    os.close(ours)
+    return process.returncode, seen
+
+
+def test_a_terminal_is_asked_before_containers_stop(lab: Lab) -> None:
+    lab.put("web-02", "containers", "one\ntwo\n")
+    status, seen = on_terminal(lab, "n\n")
+    assert status == 0, seen
+    assert "the daemons of 3 hosts stops 2 running containers on 1 host" in " ".join(seen.split())
+    assert [lab.restarts(name) for name in lab.machines] == [0, 0, 0]
+    assert lab.certificate("web-02").exists()
+
+    status, seen = on_terminal(lab, "y\n")
+    assert (status, [lab.restarts(name) for name in lab.machines]) == (0, [1, 1, 1]), seen
+    assert "\x1b[?25h" in seen, "the cursor must come back"
+
+    status, seen = on_terminal(lab, "", "--restart", "always", "--yes")
+    assert status == 0 and "[y/N]" not in seen
+    assert [lab.restarts(name) for name in lab.machines] == [2, 2, 2]
