@@ -20,10 +20,12 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
+        self._spaced = True
 
     def heading(self, text: str) -> None:
         """Begin a part."""
         self._print(f"\n{text}\n", "bold")
+        self._spaced = True
 
     def say(self, text: str) -> None:
         """Print a paragraph."""
@@ -35,6 +37,8 @@ class Screen:
 
     def command(self, text: str) -> None:
         """Print a command as a user would type it."""
+        if not self._spaced:
+            self._print("")
         self._print(f"{_INDENT}$ {text}", "cyan")
 
     def output(self, text: str) -> None:
@@ -54,6 +58,7 @@ class Screen:
 
     def _print(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style))
+        self._spaced = False
 
 
 def _fold(line: str, first: str, others: str) -> str:

@@ -157,7 +157,9 @@ class SshServer:
         finally:
             with self._lock:
                 self._processes.discard(process)
-            channel.close()
+            # The client may have gone already.
+            with contextlib.suppress(OSError, EOFError):
+                channel.close()
 
 
 class _Session(paramiko.ServerInterface):

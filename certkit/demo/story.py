@@ -80,10 +80,11 @@ class Story:
         return f"the registry now listens at {self._stage.reference} with this certificate"
 
     def be_refused(self) -> str:
-        """Push before anything is trusted."""
-        ran = self._on("build-01", "docker", "push", self._image)
-        _expect(ran.status != 0, "the push went through although nothing is trusted")
-        _expect(_UNKNOWN_AUTHORITY in ran.stderr, "the push was not refused for lack of trust")
+        """Pull and push before anything is trusted."""
+        for host, verb in (("web-01", "pull"), ("build-01", "push")):
+            ran = self._on(host, "docker", verb, self._image)
+            _expect(ran.status != 0, f"the {verb} went through although nothing is trusted")
+            _expect(_UNKNOWN_AUTHORITY in ran.stderr, f"the {verb} failed for another reason")
         return "refused, as it should be: no host knows who signed this certificate"
 
     def distribute(self) -> str:

@@ -1,8 +1,7 @@
 """Pulling and pushing, the part of the ``docker`` stand-in where it counts.
 
-It goes over TLS, trusts only the ``*.crt`` files in the host's own ``certs.d/<registry>``
-directory, and has no exception for loopback addresses, unlike Docker, so that a pull on this machine
-proves something.
+It goes over TLS and trusts only the ``*.crt`` files in the host's own ``certs.d/<registry>``. It
+has no exception for loopback addresses, unlike Docker, so a pull on this machine proves something.
 """
 
 from __future__ import annotations

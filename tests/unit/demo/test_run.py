@@ -87,3 +87,8 @@ def test_the_commands_do_not_see_the_users_own_settings(
         assert ran.status == 0, ran.stderr
         assert stage.home.is_dir()
         assert ran.report
+
+
+def test_every_step_shows_what_it_should(screen: Screen, stream: io.StringIO) -> None:
+    assert running.run(screen), stream.getvalue()
+    assert max(map(len, stream.getvalue().splitlines())) <= 80
