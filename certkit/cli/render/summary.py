@@ -38,7 +38,7 @@ def summary_line(report: FleetReport) -> str:
     """Return the sums in one line, outcomes that did not occur left out."""
     summary = report.summary
     parts = [
-        f"{summary[outcome.value]} {outcome.value.replace('_', ' ')}"
+        f"{summary[outcome.value]} {_word(report, outcome)}"
         for outcome in Outcome
         if summary[outcome.value]
     ]
@@ -46,11 +46,18 @@ def summary_line(report: FleetReport) -> str:
     return f"{report.command} {ended}: {count(summary['hosts'], 'host')}: " + ", ".join(parts)
 
 
+def _word(report: FleetReport, outcome: Outcome) -> str:
+    """The outcome in words for people; unchanged says too little of what verify found."""
+    if report.command == "verify" and outcome is Outcome.UNCHANGED:
+        return "proven"
+    return outcome.value.replace("_", " ")
+
+
 def _show_table(console: Console, report: FleetReport) -> None:
     rows = fold(report.hosts, lambda host: (host.outcome, _runtimes(host)))
     if console.width < _NARROW:
         for (outcome, runtimes), hosts in rows:
-            _say(console, f"{_names(hosts)}: {outcome.value}", STYLES[outcome.value])
+            _say(console, f"{_names(hosts)}: {_word(report, outcome)}", STYLES[outcome.value])
             if runtimes:
                 _say(console, f"  {runtimes}")
         return
@@ -62,7 +69,7 @@ def _show_table(console: Console, report: FleetReport) -> None:
     for (outcome, runtimes), hosts in rows:
         table.add_row(
             Text(_names(hosts)),
-            Text(outcome.value, style=STYLES[outcome.value]),
+            Text(_word(report, outcome), style=STYLES[outcome.value]),
             Text(runtimes),
             _seconds(hosts),
         )
@@ -80,9 +87,8 @@ def _runtime(runtime: RuntimeResult) -> str:
     if runtime.proofs:
         proven = all(proof.proven for proof in runtime.proofs)
         checked = all(proof.handshake != "not_checked" for proof in runtime.proofs)
-        text += ", proven" if proven else ", not proven"
         if proven and not checked:
-            text += " by its pull alone (no openssl there)"
+            text += ", by its pull alone (no openssl there)"
         digests = {proof.digest for proof in runtime.proofs if proof.digest}
         text += "".join(f", pulled {digest[:19]}" for digest in sorted(digests))
     return text

@@ -84,6 +84,14 @@ def test_identical_errors_are_one_line_with_their_cure() -> None:
     assert "18 hosts: 1 changed, 17 failed" in text
 
 
+def test_verify_says_proven() -> None:
+    proof = Proof("r:1", "not_checked", "ok", True, "")
+    what = report(host("a", Outcome.UNCHANGED, proofs=(proof,)))
+    what.command = "verify"
+    text = shown(what)
+    assert "verify done: 1 host: 1 proven" in text and "no openssl there" in text
+
+
 def test_notes_and_diffs_fold_too() -> None:
     hosts = [
         host(f"w{n}", Outcome.WOULD_CHANGE, notes=("clock",), diff=("/p (new)", "+ CN=x"))
