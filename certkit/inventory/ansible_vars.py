@@ -40,6 +40,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """Key of `fields.FIELDS` to the variables that Ansible knows it by, the strongest last."""
 
+_KEY_OF = {name: key for key, names in ALIASES.items() if key != "become.method" for name in names}
 _SPECIAL = (
     "ansible_become",
     "ansible_connection",
@@ -112,8 +113,11 @@ def translate(found: Vars, host: str, notes: Notes) -> Layer:
         InputError: A value that certkit needs is a template, encrypted, or breaks its grammar.
     """
     layer: Layer = {}
-    relevant = found.keys() & USED
-    values = {name: found[name] for name in relevant if found[name][0] not in (None, "")}
+    values = {
+        name: entry
+        for name, entry in found.items()
+        if name in USED and entry[0] is not None and entry[0] != ""
+    }
     for name in found:
         if name.startswith("certkit_") and name not in USED:
             place = found[name][1]
@@ -128,8 +132,8 @@ def translate(found: Vars, host: str, notes: Notes) -> Layer:
     if _foreign_connection(values, host, notes):
         layer["skip"] = (True, values["ansible_connection"][1])
         return layer
-    for key, names in ALIASES.items():
-        _take(layer, key, [name for name in names if name in values], values, host, notes)
+    for key in dict.fromkeys(_KEY_OF[name] for name in values if name in _KEY_OF):
+        _take(layer, key, [name for name in ALIASES[key] if name in values], values, host, notes)
     _become(layer, values)
     _connection(layer, values)
     for name in ("ansible_host_key_checking", "ansible_ssh_host_key_checking"):
@@ -142,7 +146,9 @@ def translate(found: Vars, host: str, notes: Notes) -> Layer:
                 layer.setdefault(
                     fields.FIELDS[key].name, (fields.parse(key, raw, place, None), place)
                 )
-    for name in values.keys() & _OWN.keys():
+    for name in values:
+        if name not in _OWN:
+            continue
         value, place = values[name]
         field = fields.FIELDS[_OWN[name]].name
         layer[field] = (_parse(_OWN[name], name, value, place, notes), place)
@@ -165,8 +171,6 @@ def _parse_shared(key: str, value: Any, place: Place) -> Any:  # noqa: ANN401
 
 
 def _take(layer: Layer, key: str, names: list[str], values: Vars, host: str, notes: Notes) -> None:
-    if not names or (key == "become.method"):
-        return
     name = names[-1]
     for other in names[:-1]:
         if str(values[other][0]) != str(values[name][0]):

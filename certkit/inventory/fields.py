@@ -6,7 +6,6 @@ the published JSON Schema, so that the three cannot drift apart.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,11 +13,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from certkit.errors import InputError
 from certkit.inventory import grammar
-from certkit.inventory.files import read_secret_file
 from certkit.inventory.model import BECOME_METHODS, CONNECTIONS, RESTART_POLICIES, Settings
 from certkit.inventory.places import GrammarError, Place, shown, suggest
 from certkit.names import RegistryReference
-from certkit.secret import Secret
+from certkit.secret import Secret, read_secret_file, secret_from_environment
 
 
 class Field(NamedTuple):
@@ -49,12 +47,16 @@ def _secret_from(value: object) -> Secret:
     kind, where = grammar.secret_source(value)
     if kind == "file":
         try:
-            return Secret(read_secret_file(Path(where).expanduser()))
+            return read_secret_file(Path(where), "the secret's file")
         except InputError as error:
             raise GrammarError(f"cannot be used: {error.message}", error.hint) from None
-    if not os.environ.get(where):
+    try:
+        found = secret_from_environment(where)
+    except InputError as error:
+        raise GrammarError(error.message, error.hint) from None
+    if found is None:
         raise GrammarError(f"names the environment variable {where}, which is not set")
-    return Secret(os.environ[where])
+    return found
 
 
 def _jump(value: object) -> str:

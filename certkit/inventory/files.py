@@ -12,6 +12,7 @@ from pathlib import Path
 
 from certkit.errors import InputError
 from certkit.inventory.places import shown
+from certkit.secret import environment_for_children
 
 MAX_BYTES = 10 * 1024 * 1024
 """Largest inventory that is read: 10,000 hosts with a page of variables each take less."""
@@ -153,6 +154,7 @@ def run_script(path: Path, seconds: float = SCRIPT_SECONDS) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env=environment_for_children(),
         )
     except OSError as error:
         raise InputError(f"cannot run the inventory script {name}: {error.strerror}") from None
@@ -184,33 +186,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         process.kill()
     process.communicate()
-
-
-def read_secret_file(path: Path) -> str:
-    """Read a secret from a file that only its owner can read; the last line end is dropped.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The secret.
-
-    Raises:
-        InputError: It is missing, empty, has several lines, or others can read it.
-    """
-    name = shown(path)
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            raw = file.read(4097)
-    except OSError as error:
-        raise InputError(f"cannot read the secret in {name}: {error.strerror}") from None
-    if stat.S_ISREG(mode) and mode & 0o077:
-        raise InputError(f"others can read the secret in {name}", f"chmod 600 {name}")
-    try:
-        secret = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise InputError(f"the secret in {name} is not UTF-8 text") from None
-    if not secret or "\n" in secret or "\0" in secret or len(raw) > 4096:
-        raise InputError(f"{name} does not hold one secret on one line")
-    return secret

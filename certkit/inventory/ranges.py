@@ -26,6 +26,8 @@ _SINGLE = re.compile(r"[0-9]+|[A-Za-z]")
 
 def is_ipv6(text: str) -> bool:
     """Whether it is an IPv6 address without brackets, possibly with a ``%zone``."""
+    if ":" not in text:  # so most names cost no exception
+        return False
     try:
         ipaddress.IPv6Address(text)
     except ValueError:

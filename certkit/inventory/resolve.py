@@ -8,9 +8,8 @@ from __future__ import annotations
 import getpass
 import os
 import pwd
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,8 +18,8 @@ from certkit.inventory import grammar
 from certkit.inventory.draft import Draft, Layer, Parsed
 from certkit.inventory.model import Become, Host, Overrides, Timeouts
 from certkit.inventory.places import GrammarError, Place, shown
-from certkit.inventory.ssh_args import jump_of_command
-from certkit.inventory.ssh_config import Answer, Query, SshConfig, expand_path, split_files
+from certkit.inventory.ssh_answer import translate
+from certkit.inventory.ssh_config import Answer, Query, SshConfig
 
 _DIRECT = (
     "identity_files",
@@ -111,7 +110,15 @@ class _Resolver:
             address = _checked(address, draft)
         values = layer
         if answer:
-            values = {**self._said(answer, query, address, layer, draft), **layer}
+            place = Place(self.config.origin, what=f"(ssh -G {query.host})")
+            values = {**translate(answer, query, address, self.me, layer, place), **layer}
+            if not skip and "jump" not in values and "proxycommand" in answer:
+                raise InputError(
+                    f"ssh_config has a ProxyCommand for {shown(draft.name)}, which certkit does "
+                    "not run",
+                    "use ProxyJump there, or 'jump: HOST' in the inventory ('jump: none' to go "
+                    "directly)",
+                )
         user = values["user"][0] if "user" in values else self.me
         jump = () if local or skip else self._jump(draft, values, path)
         origins = {field: place.origin for field, (_, place) in values.items()}
@@ -134,58 +141,6 @@ class _Resolver:
             vars=draft.vars,
             **{field: values[field][0] for field in _DIRECT if field in values},
         )
-
-    def _said(
-        self, answer: Answer, query: Query, address: str, layer: Layer, draft: Draft
-    ) -> Layer:
-        """What ssh_config says, as a layer."""
-        place = Place(self.config.origin, what=f"(ssh -G {query.host})")
-        found: dict[str, Any] = {}
-        if "user" in answer:
-            found["user"] = answer["user"][0]
-        if "port" in answer:
-            found["port"] = int(answer["port"][0])
-        user = layer["user"][0] if "user" in layer else found.get("user", self.me)
-        port = layer["port"][0] if "port" in layer else found.get("port", 22)
-
-        def paths(option: str) -> tuple[Path, ...]:
-            names = split_files(answer[option])
-            return tuple(
-                expand_path(name, query, address, user, port)
-                for name in names
-                if name not in ("none", "/dev/null")
-            )
-
-        if "identityfile" in answer:
-            found["identity_files"] = paths("identityfile")
-        if "certificatefile" in answer and (files := paths("certificatefile")):
-            found["certificate_file"] = files[0]
-        # known_hosts on /dev/null is the idiom for not checking, which certkit does not do.
-        for option, field in (
-            ("userknownhostsfile", "known_hosts_files"),
-            ("globalknownhostsfile", "global_known_hosts_files"),
-        ):
-            if option in answer and "/dev/null" not in answer[option]:
-                found[field] = paths(option)
-        if "identitiesonly" in answer:
-            found["identities_only"] = answer["identitiesonly"][0] == "yes"
-        if "identityagent" in answer:
-            agent = answer["identityagent"][0]
-            if agent == "none":
-                found["use_agent"] = False
-            elif agent.startswith("$"):
-                agent = os.environ.get(agent.strip("${}"), "")
-            if agent not in ("none", "SSH_AUTH_SOCK", ""):
-                found["agent_socket"] = expand_path(agent, query, address, user, port)
-        if "hostkeyalias" in answer:
-            found["host_key_alias"] = answer["hostkeyalias"][0]
-        if "connecttimeout" in answer and answer["connecttimeout"][0].isdigit():
-            found["timeouts.connect"] = int(answer["connecttimeout"][0])
-        if "jump" not in layer:
-            jump = _jump_of(answer, draft, layer)
-            if jump is not None:
-                found["jump"] = jump
-        return {field: (value, place) for field, value in found.items()}
 
     def _jump(self, draft: Draft, values: Layer, path: tuple[str, ...]) -> tuple[Host, ...]:
         if "jump" not in values:
@@ -276,24 +231,6 @@ def _target(text: str, place: Place) -> grammar.Target:
         return grammar.target(text)
     except GrammarError as error:
         place.refuse(f"jump: {error.message}", error.hint)
-
-
-def _jump_of(answer: Answer, draft: Draft, layer: Layer) -> Sequence[str] | None:
-    if "proxyjump" in answer:
-        words = answer["proxyjump"][0]
-        return () if words == "none" else tuple(words.split(","))
-    command = answer.get("proxycommand", ("none",))[0]
-    if command == "none":
-        return None
-    jump = jump_of_command(command)
-    if jump is None:
-        if "skip" in layer and layer["skip"][0]:
-            return None
-        raise InputError(
-            f"ssh_config has a ProxyCommand for {shown(draft.name)}, which certkit does not run",
-            "use ProxyJump there, or 'jump: HOST' in the inventory ('jump: none' to go directly)",
-        )
-    return (jump,)
 
 
 def _become(values: Mapping[str, tuple[Any, Place]], user: str, *, local: bool) -> Become:

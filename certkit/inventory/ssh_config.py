@@ -23,6 +23,7 @@ from typing import NamedTuple
 from certkit.errors import InputError
 from certkit.inventory.places import shown
 from certkit.inventory.ssh_stanzas import Stanzas, scan
+from certkit.secret import environment_for_children
 
 SECONDS = 10.0
 """How long one ``ssh -G`` may take; a ``Match exec`` can be slow."""
@@ -131,6 +132,7 @@ class SshConfig:
                 [*command, "--", query.host],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                env=environment_for_children(),
                 timeout=SECONDS,
                 check=False,
             )

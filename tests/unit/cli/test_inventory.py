@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.unit.cli.running import Command
+
+HOSTS = """\
+registry: reg.lab:5000
+defaults: {user: deploy, password: hunter2, jump: bastion}
+groups:
+  web: {port: 2222, become: {password: hunter3}}
+hosts:
+  web[1:2]: {groups: web, vars: {api_token: hunter4}}
+  bastion: {skip: true}
+  "2001:db8::1": {connection: ssh, jump: none}
+"""
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CERTKIT_INVENTORY", raising=False)
+    (tmp_path / "hosts.yaml").write_text(HOSTS)
+    (tmp_path / "hosts.yaml").chmod(0o600)
+    return Command(monkeypatch, capsys)
+
+
+def test_the_list(command: Command) -> None:
+    ran = command("inventory")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[0].split() == [
+        "HOST", "ADDRESS", "USER", "JUMP", "BECOME", "RUNTIMES", "GROUPS"
+    ]  # fmt: skip
+    assert lines[1].split() == ["web1", "web1:2222", "deploy", "bastion", "sudo", "auto", "web"]
+    assert lines[3].split()[-1] == "skipped"
+    assert "[2001:db8::1]:22" in lines[4]
+    assert lines[-1] == "3 hosts from hosts.yaml (native), registry reg.lab:5000"
+    assert "plain text" in ran.err
+
+
+def test_limit_and_exclude(command: Command) -> None:
+    assert "web2" not in command("inventory", "--limit", "web", "--exclude", "web2").out
+    ran = command("inventory", "--limit", "wbe")
+    assert ran.code == 2
+    assert "did you mean 'web'" in ran.err
+    assert ran.out == ""
+
+
+def test_json(command: Command) -> None:
+    ran = command("inventory", "-o", "json", "--user", "me", "--port", "7")
+    document = ran.json
+    assert document["schema"] == "certkit.inventory/1"
+    assert (document["format"], document["registry"]) == ("native", "reg.lab:5000")
+    web = document["hosts"][0]
+    assert (web["name"], web["user"], web["port"]) == ("web1", "me", 7)
+    assert web["jump"][0]["user"] == "deploy"
+    assert web["become"]["method"] == "sudo"
+    assert web["origins"]["user"] == "--user"
+    assert web["vars"] == ["api_token"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("-o", "json"), ("--host", "web1", "--explain"), ("--host", "web1", "-o", "json")],
+)
+def test_no_secret_is_ever_shown(command: Command, arguments: tuple[str, ...]) -> None:
+    ran = command("inventory", *arguments)
+    assert ran.code == 0
+    assert "hunter" not in ran.out + ran.err
+
+
+def test_explain(command: Command) -> None:
+    ran = command("inventory", "--host", "web1", "--explain")
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in ran.out.splitlines()}
+    assert rows["port"] == "2222 hosts.yaml:4 group web"
+    assert rows["user"] == "deploy hosts.yaml:2 defaults"
+    assert rows["password"] == "*** hosts.yaml:2 defaults"
+    assert rows["service"] == "- built in"
+    assert rows["jump"] == "deploy@bastion:22 hosts.yaml:2 defaults"
+    assert rows["vars"] == "api_token not used"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--explain",), "--host NAME"),
+        (("--host", "wbe1"), "did you mean 'web1'"),
+        (("--host", "web1", "--limit", "web"), "exclude each other"),
+        (("-i", "nowhere.yaml"), "inventory.example.yaml"),
+    ],
+)
+def test_wrong_usage(command: Command, arguments: tuple[str, ...], why: str) -> None:
+    ran = command("inventory", *arguments)
+    assert ran.code == 2
+    assert why in ran.err
+    assert ran.out == ""
+
+
+def test_the_inventory_of_the_environment(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").write_text("only.lab\n")
+    monkeypatch.setenv("CERTKIT_INVENTORY", str(tmp_path / "other"))
+    assert "only.lab" in command("inventory").out
+
+
+def test_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import sys
+
+    data = json.dumps({"_meta": {"hostvars": {}}, "g": {"hosts": ["a", "b"]}}).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    ran = command("inventory", "-i", "-", "-o", "json")
+    assert [host["name"] for host in ran.json["hosts"]] == ["a", "b"]
+
+
+def test_the_schema_is_served(command: Command) -> None:
+    ran = command("schema", "inventory")
+    assert ran.code == 0
+    jsonschema.Draft202012Validator.check_schema(ran.json)
+    ran = command("schema", "inventroy")
+    assert ran.code == 2
+    assert "did you mean 'inventory'" in ran.err
