@@ -27,8 +27,8 @@ run, the program that certkit runs on hosts, TLS. Embedded, so that nothing need
 """
 
 EMBEDDED = (
-    "the hosts: SSH servers inside this process, each with a directory for a file system and a "
-    "user of its own; no root, so no sudo",
+    "the hosts: SSH servers inside this process, each with a directory for a file system and one "
+    "user (id and getent are stand-ins that say so); no root, so no sudo",
     "the registry: a small one inside this process, in memory, with the certificate made above",
     "docker and openssl on the hosts: stand-ins that make real TLS handshakes and trust exactly "
     "the files they are to trust; a restart was a line in a file",
