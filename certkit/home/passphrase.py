@@ -6,20 +6,15 @@ Never from the command line, where every user of the machine can read it.
 from __future__ import annotations
 
 import os
-import shlex
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from certkit.errors import InputError
-from certkit.secret import Secret
+from certkit.secret import Secret, read_secret_file, secret_from_environment
 
 ENVIRONMENT = "CERTKIT_CA_PASSPHRASE"
 NEW_ENVIRONMENT = "CERTKIT_CA_NEW_PASSPHRASE"
-
-MAX_BYTES = 4096
-"""A passphrase file larger than this, in bytes, is some other file given by mistake."""
 
 Ask = Callable[[str], str]
 """Shows a question and returns what was typed, without echo."""
@@ -63,8 +58,8 @@ class PassphraseSources:
         if self.refused:
             return None
         if self.file is not None:
-            return read_passphrase_file(self.file)
-        return _from_environment(self.environment)
+            return read_secret_file(self.file, "the passphrase file")
+        return secret_from_environment(self.environment)
 
     def ask_new(self, what: str, *, optional: bool = True) -> Secret | None:
         """Ask twice for the passphrase of a key that is being made or changed.
@@ -106,56 +101,3 @@ class PassphraseSources:
             answer = self.ask(f"Passphrase of {what}: ")
             found = Secret(answer) if answer else None
         return found
-
-
-def read_passphrase_file(path: Path) -> Secret:
-    """Read a passphrase from a file, dropping exactly one line end.
-
-    Args:
-        path: The file; a pipe (``<(pass show ca)``) works as well.
-
-    Raises:
-        InputError: It is missing, readable by others, empty, too large or not UTF-8.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise InputError(
-            f"cannot read the passphrase file {path}: {error.strerror}", "check the path"
-        ) from error
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise InputError(f"the passphrase file {path} is not a file", "check the path")
-        if mode & 0o077:
-            raise InputError(
-                f"the passphrase file {path} has mode {stat.S_IMODE(mode):04o}: others can get at "
-                "it",
-                f"chmod 600 {shlex.quote(str(path))}",
-            )
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(MAX_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > MAX_BYTES:
-        raise InputError(f"the passphrase file {path} is larger than {MAX_BYTES} bytes")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"the passphrase file {path} is not UTF-8 text") from None
-    text = text[: -2 if text.endswith("\r\n") else -1] if text.endswith("\n") else text
-    if not text:
-        raise InputError(
-            f"the passphrase file {path} is empty", "write a passphrase, or use --no-passphrase"
-        )
-    return Secret(text)
-
-
-def _from_environment(variable: str) -> Secret | None:
-    value = os.environ.get(variable)
-    if value is None:
-        return None
-    if not value:
-        # An unset secret in a CI job must not make a plain key.
-        raise InputError(f"{variable} is set but empty", "unset it, or use --no-passphrase")
-    return Secret(value)

@@ -153,8 +153,8 @@ def run_script(path: Path, seconds: float = SCRIPT_SECONDS) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,
             env=environment_for_children(),
+            start_new_session=True,
         )
     except OSError as error:
         raise InputError(f"cannot run the inventory script {name}: {error.strerror}") from None

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
 from certkit.remote.exchange import Exchange
+from certkit.secret import environment_for_children
 from certkit.transport import faults
 from certkit.transport.connection import Answer
 from certkit.transport.conversation import run_exchange
@@ -40,6 +41,7 @@ class PipeProcess:
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd="/",
+            env=environment_for_children(),
         )
         assert self._child.stdin and self._child.stdout and self._child.stderr
         self._stdin, self._stdout, self._stderr = (
