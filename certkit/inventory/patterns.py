@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -141,7 +142,7 @@ class _Index:
             return frozenset({self.names[term]})
         try:
             found = self._regex(term[1:]) if term.startswith("~") else self._words(term)
-        except (GrammarError, re.error) as error:
+        except GrammarError as error:
             raise InputError(f"{flag} has a bad pattern '{shown(term)}': {error}") from None
         if not found:
             hint = suggest(term, [*self.names, *self.groups])
@@ -173,10 +174,10 @@ class _Index:
     def _glob(self, term: str) -> list[int]:
         if not _GLOB.search(term):
             return []
-        return self._matching(re.compile(fnmatch.translate(term)))
+        return self._matching(_compile(fnmatch.translate(term)))
 
     def _regex(self, expression: str) -> list[int]:
-        return self._matching(re.compile(expression))
+        return self._matching(_compile(expression))
 
     def _matching(self, compiled: re.Pattern[str]) -> list[int]:
         found = {number for name, number in self.names.items() if compiled.match(name)}
@@ -229,6 +230,15 @@ class _Index:
         if any(word[0] in "@&!" for word in terms):
             raise InputError(f"{flag} {shown(path)} may hold names, groups and globs only")
         return terms
+
+
+def _compile(expression: str) -> re.Pattern[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about sets such as [0&&]
+            return re.compile(expression)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise GrammarError(str(error)) from None
 
 
 def _few(names: Iterable[str]) -> str:

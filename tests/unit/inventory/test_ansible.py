@@ -158,6 +158,18 @@ def test_a_real_script(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+def test_a_script_does_not_see_certkits_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTKIT_BECOME_PASSWORD", "hunter2")
+    monkeypatch.setenv("CLOUD_TOKEN", "kept")
+    script = _script(tmp_path / "s", f"""env > "{tmp_path}/env"; echo '{{"g": ["a"]}}'""")
+    load(script, ssh_config=NO_CONFIG)
+    seen = (tmp_path / "env").read_text()
+    assert "hunter2" not in seen
+    assert "CLOUD_TOKEN=kept" in seen
+
+
 def test_a_script_without_hostvars_is_not_asked_for_each_host(tmp_path: Path) -> None:
     script = _script(tmp_path / "s", f"""echo "$1" >> "{tmp_path}/calls"; echo '{{"g": ["a"]}}'""")
     found = load(script, ssh_config=NO_CONFIG)

@@ -250,7 +250,7 @@ hosts:
     (warning,) = found.warnings
     assert "plain text" in warning and "chmod 600" in warning
     (tmp_path / "pw").chmod(0o644)
-    with pytest.raises(InputError, match="others can read"):
+    with pytest.raises(InputError, match="others can"):
         read(tmp_path, f"hosts: {{b: {{password_from: 'file:{tmp_path}/pw'}}}}\n")
     with pytest.raises(InputError, match="not set"):
         read(tmp_path, "hosts: {b: {password_from: env:CERTKIT_NO_SUCH}}\n")

@@ -90,6 +90,8 @@ def test_exclude() -> None:
         ("web[7]", None, "matches no host"),
         ("web[5:9]", None, "matches no host"),
         ("~web(", None, "bad pattern"),
+        ("~a{99999999999999999999}", None, "bad pattern"),
+        ("~[0&&]", None, "matches no host"),
         ("", None, "--limit is empty"),
         (" , ", None, "--limit is empty"),
         ("bastion", None, "skipped"),
