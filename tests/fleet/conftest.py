@@ -69,3 +69,14 @@ def fleet(lab: Lab) -> Fleet:
     for host in hosts:
         host.load_image(lab.example_image)
     return Fleet(lab, registry, (hosts[0], hosts[1]), (hosts[2], hosts[3]))
+
+
+@pytest.fixture(autouse=True)
+def _restarts_are_counted_per_test(request: pytest.FixtureRequest) -> None:
+    """Keep one test's restarts of Docker from using up the next one's."""
+    if "fleet" not in request.fixturenames:
+        return
+    fleet: Fleet = request.getfixturevalue("fleet")
+    for machine in fleet.machines:
+        if machine.is_on:
+            machine.forgive_restarts()

@@ -135,8 +135,9 @@ def archive_name(tag: str) -> str:
 
 def _add_busybox(layer: Layer, tree: Path) -> None:
     layer.file("/bin/busybox", _read_inside(tree, "/bin/busybox"), 0o755)
-    for applet in ("sh", "sleep", "cat", "ls", "echo", "wget", "httpd"):
-        layer.link(f"/bin/{applet}", "busybox")
+    for applet in _inside(tree, "/bin/busybox", "--list").decode().split():
+        if applet != "busybox":
+            layer.link(f"/bin/{applet}", "busybox")
     layer.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     layer.directory("/tmp", 0o1777)
 

@@ -58,6 +58,7 @@ class Lab:
                 self.bridge = network.create_bridge(self.identifier)
             self.key = self.directory / "id_ed25519"
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", self.key])
+            self._hosts()
             self._login = Login(
                 public_key=self.key.with_suffix(".pub").read_text(),
                 password_hash=_hash_of(self.password),
@@ -77,7 +78,9 @@ class Lab:
 
     def boot(self, specs: Iterable[Spec]) -> list[Machine]:
         """Boot machines at once and wait until all are up; more can be booted later."""
+        earlier = list(self.machines.values())
         machines = [self._machine(spec) for spec in specs]
+        hosts = self._hosts()
         with ThreadPoolExecutor(max_workers=max(len(machines), 1)) as pool:
             # Known from the first second: a daemon written in Go keeps what it read for a while.
             hosts = self._hosts_content()
@@ -86,7 +89,8 @@ class Lab:
                 # Here and not in the pool, see `Machine.start`.
                 machine.start()
             list(pool.map(Machine.wait_until_up, machines))
-        self._write_hosts()
+        for machine in earlier:
+            machine.set_hosts(hosts)
         return machines
 
     def __getitem__(self, name: str) -> Machine:
@@ -97,10 +101,13 @@ class Lab:
     def hosts_entry(self, name: str, address: str) -> None:
         """Make a name known to all machines, present and to come, and to `lab.run`.
 
-        Each machine is known as `NAME` and `NAME.lab` without asking.
+        Each machine is known as `NAME` and `NAME.lab` without asking. A Docker daemon that has
+        just looked up another name notices after five seconds at most.
         """
         self._names[name] = address
-        self._write_hosts()
+        hosts = self._hosts()
+        for machine in self.machines.values():
+            machine.set_hosts(hosts)
 
     def known_hosts(self, path: Path | None = None) -> Path:
         """Write the machines' present host keys to a known_hosts file."""
@@ -190,12 +197,15 @@ class Lab:
         lines += [f"{address} {name}\n" for name, address in self._names.items()]
         return "".join(lines)
 
-    def _write_hosts(self) -> None:
-        content = self._hosts_content()
-        (self.directory / "hosts").write_text(content)
+    def _hosts(self) -> str:
+        """What /etc/hosts is to say on all machines; written down for `lab.run` as well."""
+        lines = ["127.0.0.1 localhost\n", "::1 localhost\n"]
         for machine in self.machines.values():
-            if machine.is_on:
-                machine.write("/etc/hosts", content)
+            lines.append(f"{machine.address} {machine.name} {machine.name}.lab\n")
+        lines += [f"{address} {name}\n" for name, address in self._names.items()]
+        content = "".join(lines)
+        (self.directory / "hosts").write_text(content)
+        return content
 
     def _remove(self) -> None:
         with ThreadPoolExecutor(max_workers=max(len(self.machines), 1)) as pool:

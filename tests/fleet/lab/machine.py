@@ -205,11 +205,22 @@ class Machine:
         quoted = shlex.quote(path)
         return self.run(f"[ -e {quoted} ] || [ -L {quoted} ]", check=False).returncode == 0
 
-    def add_host(self, name: str, address: str) -> None:
-        """Add a line to its /etc/hosts."""
-        self.run("cat >> /etc/hosts", input=f"{address} {name}\n")
+    def set_hosts(self, content: str) -> None:
+        """Replace its /etc/hosts, also while it is off."""
+        if self.is_on:
+            self.write("/etc/hosts", content)
+        else:
+            (self.directory / "upper/etc/hosts").write_text(content)
 
     # -- services ------------------------------------------------------------------------------
+
+    def forgive_restarts(self) -> None:
+        """Let Docker be restarted as if it had not been lately.
+
+        systemd refuses a fourth start within a minute, and tests restart more often than people.
+        """
+        if self.spec.docker:
+            self.run(["systemctl", "reset-failed", "docker.service", "docker.socket"], check=False)
 
     def docker_loaded(self, timeout: float = 30) -> None:
         """Wait until the Docker daemon answers."""
