@@ -128,6 +128,8 @@ class EmbeddedHost:
             "user": USER,
             "identity_file": str(identity),
             "host_key": f"{self._host_key.get_name()} {self._host_key.get_base64()}",
+            # The operator's own ssh_config may send everything through a bastion.
+            "jump": "none",
             "become": {"method": "none"},
             "runtime": "docker",
             "certs_dir": str(self.certs_dir),
