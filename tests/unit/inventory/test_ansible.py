@@ -201,9 +201,9 @@ def test_bad_scripts(tmp_path: Path, body: str, why: str) -> None:
 def test_a_script_is_bounded_with_its_children(tmp_path: Path) -> None:
     script = _script(tmp_path / "s", f'sleep 61 & echo $! > "{tmp_path}/pid"; wait')
     begin = time.monotonic()
-    with pytest.raises(InputError, match=r"longer than 0\.5 s"):
-        run_script(script, 0.5)
-    assert time.monotonic() - begin < 10
+    with pytest.raises(InputError, match=r"longer than 3 s"):
+        run_script(script, 3)
+    assert time.monotonic() - begin < 30
     child = int((tmp_path / "pid").read_text())
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or " Z " in state.read_text()
