@@ -67,6 +67,16 @@ def test_a_broken_canary_stops_the_restarts(fleet: Fleet, operator: Operator) ->
         assert daemon_pid(host) != before[host.name], "the restart that was owed was forgotten"
 
 
+def test_a_daemon_restarted_often_is_not_refused_its_start(
+    fleet: Fleet, operator: Operator
+) -> None:
+    host = fleet.trixie[0]
+    for _ in range(3):
+        host.run("systemctl restart docker")
+    run = operator.fleet("distribute", "--limit", host.name)
+    assert run.outcomes == {host.name: "changed"}
+
+
 def test_a_host_gone_and_a_changed_key_are_told(fleet: Fleet, operator: Operator) -> None:
     gone, rekeyed = fleet.bookworm[1], fleet.trixie[1]
     known = fleet.lab.known_hosts(operator.directory / "known_before")
