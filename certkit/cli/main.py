@@ -19,6 +19,7 @@ from certkit.cli.init import init
 from certkit.cli.inspect import inspect
 from certkit.cli.inventory import inventory
 from certkit.cli.passphrase import passphrase
+from certkit.cli.renew import renew
 from certkit.cli.schema import schema
 from certkit.cli.verify import verify
 from certkit.errors import CertkitError, ExitCode
@@ -38,6 +39,7 @@ for _command, _sentence in (
     (init, "Make an authority and the registry's certificate."),
     (distribute, "Put the trust on every host; restart what must be."),
     (verify, "Prove from every host that it trusts the registry."),
+    (renew, "Make a new certificate from the same authority."),
     (inspect, "Show a certificate, the home or a live registry."),
     (inventory, "List the hosts as certkit understands them."),
     (passphrase, "Set, change or remove the authority's passphrase."),

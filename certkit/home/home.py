@@ -10,6 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from certkit.errors import HomeError, InputError
+from certkit.home.change import finish_change, is_change_pending
 from certkit.home.files import check_directory, make_directory, sweep, unusable
 from certkit.home.journal import Journal
 from certkit.home.lock import locked
@@ -71,7 +72,12 @@ class Home:
                 f"{path} is not a certkit home", "name it with --home, or make one: certkit init"
             )
         check_directory(path / _REGISTRIES)
-        return cls(path)
+        home = cls(path)
+        if any(is_change_pending(directory) for directory in home._directories()):
+            # A killed command had decided it; nobody is to read one half of it.
+            with home.lock("finishing an interrupted command"):
+                pass
+        return home
 
     @classmethod
     def create(cls, path: Path) -> Home:
@@ -102,7 +108,7 @@ class Home:
 
     @contextmanager
     def lock(self, command: str) -> Iterator[None]:
-        """Hold the home's lock while the block runs, after removing what a killed run left.
+        """Hold the home's lock while the block runs, after tidying up what a killed run left.
 
         Args:
             command: What is being done, for the message to whoever finds it locked.
@@ -116,6 +122,8 @@ class Home:
                     sweep(directory)
             except OSError as error:
                 raise unusable("cannot clean up", self.path, error) from error
+            for directory in self._directories():
+                finish_change(directory)
             yield
 
     def directory_of(self, reference: RegistryReference) -> Path:

@@ -1,0 +1,112 @@
+"""What ``certkit renew`` tells: the new certificate, where it lies, and what to run next."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from typing import Any
+
+from certkit.home.home import Home, home_path
+from certkit.home.registry import SERVER, SERVER_KEY
+from certkit.home.waiting import NEXT, NEXT_KEY, NextLeaf, Promoted
+from certkit.pki.bundle import colons
+from certkit.pki.describe import describe_certificate
+
+SCHEMA = "certkit.renew/1"
+
+
+class RenewReport:
+    """The words and the JSON of one `prepare`.
+
+    Args:
+        home: The home.
+        waiting: What it returned.
+        now: The time that remaining days refer to.
+    """
+
+    def __init__(self, home: Home, waiting: NextLeaf, now: datetime) -> None:
+        self.home = home
+        self.waiting = waiting
+        self.description = describe_certificate(waiting.certificate, now)
+
+    @property
+    def headline(self) -> str:
+        """One sentence."""
+        registry = self.waiting.files.reference
+        if self.waiting.status == "prepared":
+            return f"Made a new certificate for {registry}; the old one is still in service."
+        return f"A new certificate for {registry} is waiting to be served; nothing to do here."
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The new certificate for people."""
+        words = dict(self.description.words())
+        return [
+            ("names", words.get("names", "")),
+            ("valid until", words["valid until"]),
+            ("key", words["key"]),
+            ("SHA-256", colons(self.description.sha256)),
+            ("certificate", str(self.waiting.files.path(NEXT))),
+            ("private key", str(self.waiting.files.path(NEXT_KEY))),
+        ]
+
+    @property
+    def next_steps(self) -> list[tuple[str, str]]:
+        """What to do next: a sentence and a command to paste."""
+        directory, reference = self.waiting.files.directory, self.waiting.files.reference
+        sources = " ".join(shlex.quote(str(directory / name)) for name in (NEXT, NEXT_KEY))
+        return [
+            (
+                f"Put both files where the registry reads its {SERVER} and {SERVER_KEY}, under "
+                "those names, and restart it",
+                f"ls -l {sources}",
+            ),
+            (
+                "When it serves the new certificate, make that the current one",
+                f"certkit renew {reference} --served{home_option(self.home)}",
+            ),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document for ``-o json``."""
+        return {
+            "schema": SCHEMA,
+            "status": self.waiting.status,
+            **self.waiting.request.to_json(),
+            "certificate": str(self.waiting.files.path(NEXT)),
+            "key": str(self.waiting.files.path(NEXT_KEY)),
+            "server": self.description.to_json(),
+            "warnings": list(self.waiting.warnings),
+            "next": [command for _, command in self.next_steps],
+        }
+
+
+def promoted_words(home: Home, done: Promoted) -> list[str]:
+    """What was done by `promote`, a line each; the last ones are what to run next."""
+    lines = [
+        f"{done.files.reference} serves the new certificate; it is the current one now.",
+        f"The old one is in {done.files.directory / done.archived}.",
+    ]
+    if done.new_aliases:
+        aliases = ", ".join(alias.text for alias in done.new_aliases)
+        lines.append(
+            f"Hosts do not know {aliases} yet: certkit distribute {done.files.reference}"
+            f"{home_option(home)}"
+        )
+    return lines
+
+
+def promoted_json(done: Promoted) -> dict[str, Any]:
+    """The document of `promote` for ``-o json``."""
+    return {
+        "schema": SCHEMA,
+        "status": "promoted",
+        **done.files.request.to_json(),
+        "archived": str(done.files.directory / done.archived),
+        "new_aliases": [alias.text for alias in done.new_aliases],
+    }
+
+
+def home_option(home: Home) -> str:
+    """`` --home DIR`` where commands to paste need it, else nothing."""
+    return "" if home.path == home_path() else f" --home {shlex.quote(str(home.path))}"
