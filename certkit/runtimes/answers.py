@@ -78,6 +78,12 @@ _FAILURES: tuple[tuple[str, ErrorKind, str, str], ...] = (
         "certkit registry deploy",
     ),
     (
+        r"certkit: unable to read",
+        ErrorKind.TRUST,
+        "the host has no trust file for this registry",
+        "place it: certkit distribute",
+    ),
+    (
         r"missing key .+ for client certificate|missing client certificate .+ for key"
         r"|[Mm]issing client certificate|failed to load X509 key pair|is a directory",
         ErrorKind.TRUST,

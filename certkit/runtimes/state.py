@@ -6,7 +6,7 @@ makes a host look like it; `export` renders the same data for other engines. Not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 ServiceScope = Literal["system", "snap", "user"]
@@ -38,12 +38,15 @@ class DesiredFile:
         mode: Permission bits.
         owner: ``user:group`` (numeric or by name), or ``@user`` for the user a rootless runtime
             belongs to.
+        absent: Whether it should not stand there: a file with this content, or one that certkit
+            is known to have put there, is removed; any other is left.
     """
 
     path: str
     content: bytes
     mode: int = 0o644
     owner: str = "0:0"
+    absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,3 +161,32 @@ class HostState:
 
     registry: str
     runtimes: tuple[RuntimeState, ...]
+
+    @property
+    def removes(self) -> bool:
+        """Whether it is about taking trust away."""
+        return any(file.absent for runtime in self.runtimes for file in runtime.files)
+
+
+def removal(state: HostState) -> HostState:
+    """Return what a host should look like without the trust that a state gives it.
+
+    A runtime that is gone by now still counts as found where its files are left, and one that is
+    not there at all is no failure. What shadows the files does not matter to their removal.
+
+    Args:
+        state: What the host was to look like.
+    """
+    return HostState(state.registry, tuple(map(_without_trust, state.runtimes)))
+
+
+def _without_trust(runtime: RuntimeState) -> RuntimeState:
+    left: EvidenceKind = "user-path" if runtime.per_user else "path"
+    return replace(
+        runtime,
+        detect=(*runtime.detect, *(Evidence(left, file.path) for file in runtime.files)),
+        named=False,
+        files=tuple(replace(file, absent=True) for file in runtime.files),
+        shadows=(),
+        hides=(),
+    )
