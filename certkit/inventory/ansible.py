@@ -7,9 +7,11 @@ first: variables of ``all``, of the other groups (by depth, ``ansible_group_prio
 
 from __future__ import annotations
 
+import json
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from certkit.errors import InputError
@@ -18,8 +20,10 @@ from certkit.inventory.ansible_vars import RUN_VARS, USED, Notes, Vars, translat
 from certkit.inventory.beside import Beside
 from certkit.inventory.draft import Draft, Layer, Parsed
 from certkit.inventory.model import InventoryFormat
+from certkit.inventory.native import read_registry_host
 from certkit.inventory.places import GrammarError, Place, shown
 from certkit.inventory.ranges import CAP, expand
+from certkit.inventory.yamltree import Tree
 
 
 @dataclass(slots=True)
@@ -258,6 +262,11 @@ class _Resolver:
             self.parsed.aliases = tuple(
                 dict.fromkeys(fields.reference(name, "certkit_aliases", place) for name in names)
             )
+        if "certkit_registry_host" in found:
+            value, place = found["certkit_registry_host"]
+            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            tree = Tree(text, f"certkit_registry_host in {place}")
+            self.parsed.registry_host = read_registry_host(tree, Path())
         keys = {f"certkit_{key}": key for key in fields.SETTINGS if key != "restart"}
         self.parsed.settings = fields.settings(
             {key: found[name] for name, key in keys.items() if name in found}

@@ -57,6 +57,7 @@ RUN_VARS = (
     "certkit_wave",
     "certkit_max_fail",
     "certkit_parallel",
+    "certkit_registry_host",
 )
 """Variables about the whole inventory; they belong to the group ``all``."""
 

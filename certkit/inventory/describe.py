@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from certkit.inventory.model import Become, Host, Inventory, Timeouts
+from certkit.inventory.registry_host import RegistryHost
 from certkit.secret import Secret
 
 BUILT_IN = "built in"
@@ -62,9 +63,17 @@ def document(inventory: Inventory, hosts: Sequence[Host]) -> dict[str, Any]:
         "registry": inventory.registry,
         "aliases": list(inventory.aliases),
         "settings": _plain(inventory.settings),
+        "registry_host": _server(inventory.registry_host),
         "hosts": [_host(host) for host in hosts],
         "warnings": list(inventory.warnings),
     }
+
+
+def _server(server: RegistryHost | None) -> dict[str, Any] | None:
+    if server is None:
+        return None
+    values = {field.name: _plain(getattr(server, field.name)) for field in fields(server)}
+    return {**values, "host": _host(server.host), "key_mode": f"{server.key_mode:04o}"}
 
 
 def _host(host: Host) -> dict[str, Any]:

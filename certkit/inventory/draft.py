@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from certkit.inventory.model import InventoryFormat, Settings
 from certkit.inventory.places import Place
+
+if TYPE_CHECKING:
+    from certkit.inventory.registry_host import RegistryHostDraft
 
 Layer = dict[str, tuple[Any, Place]]
 """Field, as `certkit.inventory.fields` names it, to its parsed value and where that stands."""
@@ -42,6 +45,8 @@ class Parsed:
         registry: The registry's reference, if it names one.
         aliases: Further references.
         settings: For the run as a whole.
+        defaults: What a host of its own under ``registry_host:`` starts from.
+        registry_host: The registry's own machine, if it is told.
         hop_layer: What a jump host that the inventory does not list starts from.
         warnings: To be shown before anything connects.
         secrets: Where secrets stand in plain text.
@@ -52,6 +57,8 @@ class Parsed:
     registry: str | None = None
     aliases: tuple[str, ...] = ()
     settings: Settings = field(default_factory=Settings)
+    defaults: Layer = field(default_factory=dict)
+    registry_host: RegistryHostDraft | None = None
     hop_layer: Layer = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     secrets: list[Place] = field(default_factory=list)

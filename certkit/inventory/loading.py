@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from certkit.inventory.beside import Beside
     from certkit.inventory.draft import Parsed
+    from certkit.inventory.registry_host import RegistryHostDraft
 
 _YAML_START = re.compile(r"""---|%YAML|- |\?|[\w."'\[\]{}@:-]+\s*:(?:\s|$)|['"]""")
 _SECTION = re.compile(r"\[[^:\]\s,]+(?::\w+)?\]\s*(?:#.*)?")
@@ -28,7 +30,11 @@ _GROUP_KEYS = frozenset(("hosts", "children", "vars"))
 
 
 def load(
-    path: Path | str, *, overrides: Overrides | None = None, ssh_config: Path | None = None
+    path: Path | str,
+    *,
+    overrides: Overrides | None = None,
+    ssh_config: Path | None = None,
+    registry_host: Path | None = None,
 ) -> Inventory:
     """Read an inventory and settle every host in it.
 
@@ -37,6 +43,8 @@ def load(
         overrides: The command line's word on logins.
         ssh_config: As ``ssh -F`` takes it: a file, ``none``, or None for the user's and the
             system's.
+        registry_host: A file that holds the mapping ``registry_host:``, in place of the
+            inventory's own.
 
     Returns:
         The inventory.
@@ -45,24 +53,45 @@ def load(
         InputError: It cannot be read or understood, or contradicts itself. Nothing was touched.
     """
     from certkit.inventory.duplicates import fold
-    from certkit.inventory.resolve import resolve
+    from certkit.inventory.resolve import resolve, resolve_one
     from certkit.inventory.ssh_config import SshConfig
 
     path = Path(path)
     with _collector_paused():
         parsed = _parse(path)
-        drafts = resolve(parsed, overrides or Overrides(), SshConfig(ssh_config))
-        hosts, second_names = fold(drafts)
+        overrides, config = overrides or Overrides(), SshConfig(ssh_config)
+        hosts, second_names = fold(resolve(parsed, overrides, config))
+    if registry_host is not None:
+        parsed.registry_host = _registry_host(registry_host)
+    server = None
+    if parsed.registry_host is not None:
+        from certkit.inventory.registry_host import settle
+
+        server = settle(
+            parsed.registry_host,
+            hosts,
+            parsed.drafts,
+            parsed.defaults,
+            partial(resolve_one, parsed, overrides=overrides, config=config),
+        )
     warnings = [*parsed.warnings, *_plain_secrets(parsed, path), *second_names]
     return Inventory(
         hosts=tuple(hosts),
         registry=parsed.registry,
         aliases=tuple(name for name in parsed.aliases if name != parsed.registry),
         settings=parsed.settings,
+        registry_host=server,
         warnings=tuple(warnings),
         path=str(path),
         format=parsed.format,
     )
+
+
+def _registry_host(path: Path) -> RegistryHostDraft:
+    from certkit.inventory.native import read_registry_host
+    from certkit.inventory.yamltree import Tree
+
+    return read_registry_host(Tree(read_text(path), str(path)), path.parent)
 
 
 @contextmanager

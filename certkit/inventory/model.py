@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from certkit.secret import Secret
+
+if TYPE_CHECKING:
+    from certkit.inventory.registry_host import RegistryHost
 
 BecomeMethod = Literal["none", "sudo", "doas"]
 ConnectionKind = Literal["ssh", "local"]
@@ -189,6 +192,7 @@ class Inventory:
         registry: The registry's reference, normalised as image names have it.
         aliases: Further references of the same registry.
         settings: What it says about the run as a whole.
+        registry_host: The registry's own machine and how it runs there, where the inventory says.
         warnings: Sentences the operator should read before anything connects.
         path: Where it was read from; ``-`` for standard input.
         format: The shape it was recognised by.
@@ -198,6 +202,7 @@ class Inventory:
     registry: str | None = None
     aliases: tuple[str, ...] = ()
     settings: Settings = Settings()
+    registry_host: RegistryHost | None = None
     warnings: tuple[str, ...] = ()
     path: str = "-"
     format: InventoryFormat = "native"

@@ -8,7 +8,7 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from certkit.inventory import fields, grammar
+from certkit.inventory import fields, grammar, registry_host
 from certkit.inventory.draft import Layer, Parsed
 from certkit.inventory.native_hosts import Entry, Hosts
 from certkit.inventory.places import GrammarError, Place, shown
@@ -19,6 +19,7 @@ TOP_KEYS = (
     "version",
     "registry",
     "aliases",
+    "registry_host",
     "restart",
     "wave",
     "max_fail",
@@ -35,6 +36,14 @@ GROUP_KEYS = tuple(
     key for key in LAYER_KEYS if key not in ("address", "host_key", "host_key_alias")
 )
 """Keys that make sense for several hosts at once."""
+MACHINE_KEYS = tuple(
+    key
+    for key in LAYER_KEYS
+    if not key.startswith(
+        ("restart", "run", "rootless", "certs", "service", "tags", "skip", "vars")
+    )
+)
+"""Keys of the registry's own machine, where it is no host of the inventory."""
 
 # A bastion that is not listed as a host starts from the defaults, except for what is meant for
 # the targets alone; above all their password, which is none of the bastion's business.
@@ -69,6 +78,15 @@ def read_native(tree: Tree, base: Path) -> Parsed:
     return _Reader(tree, base).read()
 
 
+def read_registry_host(tree: Tree, base: Path) -> registry_host.RegistryHostDraft:
+    """Read a document that is the value of ``registry_host:``.
+
+    Raises:
+        InputError: As `read_native` does.
+    """
+    return registry_host.read(_Reader(tree, base), tree.root)
+
+
 class _Reader:
     def __init__(self, tree: Tree, base: Path) -> None:
         self.tree = tree
@@ -94,6 +112,9 @@ class _Reader:
         defaults, default_vars = self._defaults(top.get("defaults"))
         if "groups" in top:
             self._groups(*top["groups"])
+        self.parsed.defaults = defaults
+        if "registry_host" in top:
+            self.parsed.registry_host = registry_host.read(self, top["registry_host"][0])
         if "hosts" not in top:
             self.tree.place(self.tree.root).refuse(
                 "the inventory has no hosts", "add a list: hosts: [web01, web02]"
@@ -138,6 +159,10 @@ class _Reader:
             return {}, {}
         layer, free, _ = self._layer(found[0], "defaults", GROUP_KEYS)
         return layer, free
+
+    def machine(self, node: Node, what: str) -> Layer:
+        """Read the settings of one machine that is no host of the inventory."""
+        return self._layer(node, what, MACHINE_KEYS)[0]
 
     def _layer(
         self, node: Node, what: str, known: tuple[str, ...]

@@ -65,6 +65,24 @@ def resolve(parsed: Parsed, overrides: Overrides, config: SshConfig) -> list[Hos
     return _Resolver(parsed, overrides, config).run()
 
 
+def resolve_one(parsed: Parsed, draft: Draft, overrides: Overrides, config: SshConfig) -> Host:
+    """Settle one more machine, which may be listed as never to be worked on.
+
+    Args:
+        parsed: Whose hosts it may be reached through.
+        draft: The machine.
+        overrides: The command line.
+        config: The user's ssh_config.
+
+    Raises:
+        InputError: As `resolve` does.
+    """
+    resolver = _Resolver(parsed, overrides, config)
+    layer = resolver._merge(draft, resolver.overrides)
+    layer.pop("skip", None)
+    return resolver._host(draft, layer, ())
+
+
 class _Resolver:
     def __init__(self, parsed: Parsed, overrides: Overrides, config: SshConfig) -> None:
         self.parsed = parsed
