@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from certkit.errors import InputError
 from certkit.names import RegistryReference
+from certkit.runtimes.questions import Question
 from certkit.runtimes.state import HostState, RuntimeState
 
 # What a host may call a user (shadow-utils allows less); no dash first, since it becomes an
@@ -144,16 +145,28 @@ def add_probe(lines: Lines, runtime: RuntimeState, references: Sequence[Registry
     for reference in references:
         if reference.text not in installed:
             raise InputError(f"{reference.text} is not among the references of {runtime.name}", "")
-        host, port = reference.endpoint
-        lines.add("reference", reference.text)
-        lines.add("connect", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-        lines.add("host", host)
-        lines.add("isip", int(reference.is_ip))
+        add_reference(lines, reference)
         lines.add("cafile", installed[reference.text])
 
 
 def check_user(user: str) -> str:
     """Return the name of a host's user.
+def add_reference(lines: Lines, reference: RegistryReference) -> None:
+    """Append a reference and where it is connected to."""
+    host, port = reference.endpoint
+    lines.add("reference", reference.text)
+    lines.add("connect", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    lines.add("host", host)
+    lines.add("isip", int(reference.is_ip))
+
+
+def add_questions(lines: Lines, questions: Iterable[Question]) -> None:
+    """Append what is asked of the host, or of the runtime that was appended last."""
+    for question in questions:
+        lines.add("ask", f"{question.kind} {question.label}")
+        lines.add_all("word", question.words)
+
+
 
     Raises:
         InputError: No host has a user of that name.

@@ -1,4 +1,4 @@
-"""The remote program, composed and ready to be sent: ``place``, ``restart`` and ``probe``.
+"""The remote program, composed and ready to be sent: one function for each phase.
 
 The boot text reads all of stdin, drops what stands before the begin marker (an unused sudo
 password), and evaluates the program only if the end marker arrived: a cut link runs nothing.
@@ -14,8 +14,16 @@ from importlib.resources import files
 
 from certkit.errors import InputError
 from certkit.names import RegistryReference
-from certkit.remote.encode import Lines, add_probe, add_runtime, add_state
+from certkit.remote.encode import (
+    Lines,
+    add_probe,
+    add_questions,
+    add_reference,
+    add_runtime,
+    add_state,
+)
 from certkit.remote.exchange import Exchange
+from certkit.runtimes.questions import Question
 from certkit.runtimes.state import HostState, RuntimeState
 
 # Seconds. Placing: the lock may be waited for, and a daemon asked four times. The rest is slack
@@ -38,6 +46,7 @@ _INDENT = re.compile(r"^ +", re.MULTILINE)
 _PLACE = ("common", "data", "service", "place", "place_main")
 _RESTART = ("common", "data", "service", "restart")
 _PROBE = ("common", "data", "probe")
+_EXAMINE = ("common", "data", "examine")
 
 
 def place(
@@ -142,6 +151,39 @@ def probe(
     add_probe(lines, runtime, references)
     each = 5 * timeout if image else 2 * timeout
     return _exchange(_PROBE, lines, nonce, each * max(1, len(references)) + _SLACK)
+
+
+def examine(
+    references: Sequence[RegistryReference],
+    about: Sequence[tuple[RuntimeState, str, Sequence[Question]]],
+    general: Sequence[Question] = (),
+    *,
+    timeout: int = 15,
+    nonce: str | None = None,
+) -> Exchange:
+    """Compose the phase that collects what ``certkit doctor`` judges; it writes nothing.
+
+    Args:
+        references: Each is looked up and shaken hands with, without any trust.
+        about: A runtime that is there, the user a rootless one belongs to, and what to ask.
+        general: What to ask of the host as a whole.
+        timeout: Seconds that each lookup, handshake and command may take.
+        nonce: For tests; random by default.
+
+    Raises:
+        InputError: Something cannot be sent.
+    """
+    lines = Lines()
+    lines.add("limit-probe", timeout)
+    for reference in references:
+        add_reference(lines, reference)
+    add_questions(lines, general)
+    commands = 2 * len(references)
+    for runtime, user, questions in about:
+        add_runtime(lines, runtime, user)
+        add_questions(lines, questions)
+        commands += sum(question.kind == "run" for question in questions)
+    return _exchange(_EXAMINE, lines, nonce, timeout * max(1, commands) + _SLACK)
 
 
 def _nonce() -> str:

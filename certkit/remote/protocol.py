@@ -190,6 +190,15 @@ def _probe_report(
     )
 
 
+def answer_lines(stdout: bytes, nonce: str) -> list[Line]:
+    """Return the lines of an answer in which the program reported no error.
+
+    Raises:
+        HostError: What it reported, or that it did not run to its end.
+    """
+    return _without_errors(lines_of(stdout, nonce))
+
+
 def _without_errors(lines: list[Line]) -> list[Line]:
     for line in lines:
         if line.key == "error":

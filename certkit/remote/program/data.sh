@@ -1,10 +1,12 @@
 # shellcheck shell=sh disable=SC2034 # the parts are joined before they run
 # Reads the data: one `key value` a line; a blob's lines begin with | and may hold anything.
-# Runtime r has r_KEY_r, file f has f_KEY_f, reference k has k_KEY_k, blob b has blob_b.
+# Runtime r has r_KEY_r, file f has f_KEY_f, reference k has k_KEY_k, question q has
+# q_KEY_q, blob b has blob_b.
 R=0
 F=0
 K=0
 B=0
+Q=0
 NESTED=
 O_CHECK=0
 O_FORCE=0
@@ -68,6 +70,13 @@ load() {
         ;;
       connect | host | isip | cafile) put "k_${KEY}_$K" "$VALUE" ;;
       "end-$N") ;;
+      ask)
+        Q=$((Q + 1))
+        put "q_ask_$Q" "$VALUE"
+        put "q_runtime_$Q" "$R"
+        put "q_words_$Q" ''
+        ;;
+      word) add "q_words_$Q" "$VALUE" ;;
       *) fail internal "$KEY" 'unknown key' ;;
     esac
   done
