@@ -52,7 +52,7 @@ class RegistryHost:
         name: The container's name.
         port: Where a container that certkit starts is published; None for the registry's own.
         data: A volume's name, or an absolute path, for the images.
-        env_file: A file of variables on the host, for what else the registry needs (``--env-file``).
+        env_file: A file of variables on the host (``--env-file``), for what else it needs.
         project: The directory of the compose project.
         file: The compose file, relative to `project`; None for compose's own choice.
         service: The compose service.
@@ -159,7 +159,10 @@ _COMMON: Mapping[str, Callable[[Any], Any]] = {
     "connect": _connect,
     "timeout": grammar.seconds,
 }
-_ENGINE = {"engine": partial(grammar.choice, known=ENGINES), "name": _NAME}
+_ENGINE: Mapping[str, Callable[[Any], Any]] = {
+    "engine": partial(grammar.choice, known=ENGINES),
+    "name": _NAME,
+}
 _OF_RUN: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "container": {
         **_ENGINE,
