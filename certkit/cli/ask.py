@@ -1,4 +1,4 @@
-"""What `distribute` says and asks beside its report."""
+"""What `distribute` and `remove` say and ask beside their report."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def confirm_restarts(session: Session, running: Running, plan: RestartPlan, *, y
     with running.screen.paused(), running.interrupts.asking():
         session.console.print(Text(f"{sentence}."), soft_wrap=True)
         session.console.print(
-            Text(
-                "The files are in place. --yes goes on without asking; --restart safe spares them."
-            )
+            Text("The files are done. --yes goes on without asking; --restart safe spares them.")
         )
         try:
             answer = session.console.input("Go on? [y/N] ", markup=False)
@@ -65,11 +63,12 @@ def note_in_home(session: Session, report: FleetReport) -> None:
         for outcome, group in fold(report.hosts, lambda host: host.outcome)
     }
     trust = [entry.sha256 for entry in report.bundle]
+    did = "removed trust from" if report.command == "remove" else "placed trust on"
     try:
         session.home.journal.append(
             report.command,
             registry=report.registry,
-            what=f"placed trust on {count(len(report.hosts), 'host')}",
+            what=f"{did} {count(len(report.hosts), 'host')}",
             hosts=hosts,
             bundle=trust,
             result=report.exit_code.value,
@@ -95,4 +94,6 @@ def next_steps(session: Session, report: FleetReport) -> list[str]:
         return [f"certkit {report.command}{where} --resume"]
     if outcomes & (FAILURES | {Outcome.SKIPPED}) and any(host.error for host in report.hosts):
         return [f"certkit {report.command}{where} --retry-failed"]
+    if report.command == "remove":
+        return []
     return [f"certkit verify{where}"] if report.hosts else []

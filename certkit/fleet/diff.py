@@ -44,8 +44,19 @@ def runtime_diff(state: RuntimeState, reports: tuple[FileReport, ...]) -> tuple[
     """Return the difference of all files of one runtime, in the order of the state."""
     lines: list[str] = []
     for wanted, report in zip(state.files, reports, strict=False):
+        if wanted.absent:
+            lines += _describe_removal(report)
+            continue
         lines += describe_change(report, wanted.content, wanted.mode, wanted.owner)
     return tuple(lines)
+
+
+def _describe_removal(report: FileReport) -> tuple[str, ...]:
+    if report.result == "same" or report.previous is None:
+        return ()
+    if report.result == "foreign":
+        return (f"{report.path} (not written by certkit, and left)",)
+    return (f"{report.path} (goes)", *(f"- {line}" for line in _certificates(report.previous)))
 
 
 def _certificates(data: bytes) -> tuple[str, ...]:

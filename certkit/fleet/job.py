@@ -236,7 +236,7 @@ class Crew:
         """Finish a host that the stop left out."""
         what = "not restarted" if job.due else "not tried"
         hint = (
-            "its files are in place; `certkit distribute --resume` restarts what is due"
+            "its files are done; the same command with --resume restarts what is due"
             if job.due
             else "`--resume` goes on from here"
         )

@@ -65,6 +65,9 @@ def take_stock(
             )
         )
     job.due = tuple(due)
+    if job.state.removes:
+        # What certkit did not put there is none of its business to take away: told, and left.
+        return None
     if not placed.runtimes:
         return nothing_found(job.state)
     if foreign:

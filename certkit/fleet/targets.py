@@ -10,7 +10,7 @@ from certkit.fleet.policy import policy_for
 from certkit.inventory.model import Host, RestartPolicy, Settings
 from certkit.names import RegistryReference
 from certkit.runtimes.catalogue import desired_state
-from certkit.runtimes.state import HostState, RuntimeChoice
+from certkit.runtimes.state import HostState, RuntimeChoice, removal
 
 
 def targets_for(
@@ -19,6 +19,8 @@ def targets_for(
     bundle_pem: bytes,
     settings: Settings,
     asked: RestartPolicy | None = None,
+    *,
+    remove: bool = False,
 ) -> tuple[Target, ...]:
     """Say for each host what it should look like and when it may be restarted.
 
@@ -28,6 +30,7 @@ def targets_for(
         bundle_pem: The authorities to trust.
         settings: What the inventory says about the run.
         asked: The command line's restart policy; None when it was not given.
+        remove: Whether the trust is to be taken away.
 
     Raises:
         InputError: A host's runtime is not known.
@@ -45,6 +48,7 @@ def targets_for(
             timeout=math.ceil(host.timeouts.restart),
         )
         if choice not in states:
-            states[choice] = desired_state(references, bundle_pem, choice)
+            state = desired_state(references, bundle_pem, choice)
+            states[choice] = removal(state) if remove else state
         targets.append(Target(host, states[choice], policy_for(host, settings, asked)))
     return tuple(targets)

@@ -98,6 +98,8 @@ def add_state(lines: Lines, state: HostState) -> None:
             lines.add("perm", symbolic(file.mode))
             lines.add("owner", file.owner)
             lines.add("content", blob)
+            if file.absent:
+                lines.add("absent", 1)
 
 
 def add_runtime(lines: Lines, runtime: RuntimeState, user: str = "") -> None:
@@ -149,8 +151,6 @@ def add_probe(lines: Lines, runtime: RuntimeState, references: Sequence[Registry
         lines.add("cafile", installed[reference.text])
 
 
-def check_user(user: str) -> str:
-    """Return the name of a host's user.
 def add_reference(lines: Lines, reference: RegistryReference) -> None:
     """Append a reference and where it is connected to."""
     host, port = reference.endpoint
@@ -167,6 +167,8 @@ def add_questions(lines: Lines, questions: Iterable[Question]) -> None:
         lines.add_all("word", question.words)
 
 
+def check_user(user: str) -> str:
+    """Return the name of a host's user.
 
     Raises:
         InputError: No host has a user of that name.

@@ -43,8 +43,8 @@ _BOOT = (
 _COMMENT = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 
-_PLACE = ("common", "data", "service", "place", "place_main")
-_RESTART = ("common", "data", "service", "restart")
+_PLACE = ("common", "data", "service", "forget", "place", "place_main")
+_RESTART = ("common", "data", "service", "forget", "restart")
 _PROBE = ("common", "data", "probe")
 _EXAMINE = ("common", "data", "examine")
 

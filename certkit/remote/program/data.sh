@@ -62,14 +62,14 @@ load() {
         put "f_path_$F" "$VALUE"
         put "f_runtime_$F" "$R"
         put "f_action_$F" skip
+        put "f_absent_$F" ''
         ;;
-      mode | perm | owner | content) put "f_${KEY}_$F" "$VALUE" ;;
+      mode | perm | owner | content | absent) put "f_${KEY}_$F" "$VALUE" ;;
       reference)
         K=$((K + 1))
         put "k_text_$K" "$VALUE"
         ;;
       connect | host | isip | cafile) put "k_${KEY}_$K" "$VALUE" ;;
-      "end-$N") ;;
       ask)
         Q=$((Q + 1))
         put "q_ask_$Q" "$VALUE"
@@ -77,6 +77,7 @@ load() {
         put "q_words_$Q" ''
         ;;
       word) add "q_words_$Q" "$VALUE" ;;
+      "end-$N") ;;
       *) fail internal "$KEY" 'unknown key' ;;
     esac
   done

@@ -7,6 +7,7 @@
 #   former/   the record before the last change; comes back with a rollback
 #   previous/ the file before the last change, for a rollback; absent/ says there was none
 #   due/NAME  this runtime's daemon has not been restarted since its files changed
+# and beside them `made`: the directories that certkit made above the files.
 
 # examine FILE: sets its f_* : real (path), action, reason, and state (what is there now).
 examine() {
@@ -17,6 +18,11 @@ examine() {
   put "f_real_$e_n" "$e_path"
   put "f_reason_$e_n" ''
   e_dir=${e_path%/*}
+  get "f_absent_$e_n"
+  if [ -n "$GOT" ]; then
+    examine_absent
+    return
+  fi
   # These two and the file are certkit's to make; what stands above may be linked elsewhere.
   for e_part in "${e_dir%/*}" "$e_dir" "$e_path"; do
     [ ! -L "$e_part" ] || fail symlink "$e_part"
@@ -58,6 +64,31 @@ examine() {
   [ "$e_action" != write ] || writable "$e_dir"
   put "f_reason_$e_n" "$e_reason"
   put "f_action_$e_n" "$e_action"
+}
+
+# examine_absent: the same for a file that should not be there. Certkit's own are those on its record,
+# and those that hold what it would place; it never wrote through a link or into anything else.
+examine_absent() {
+  put "f_state_$e_n" none
+  put "f_action_$e_n" same
+  for e_part in "${e_dir%/*}" "$e_dir"; do
+    [ ! -L "$e_part" ] || return 0
+  done
+  if [ -L "$e_path" ] || { [ -e "$e_path" ] && ! [ -f "$e_path" ]; }; then
+    put "f_action_$e_n" foreign
+    return 0
+  fi
+  [ -f "$e_path" ] || return 0
+  put "f_state_$e_n" file
+  put "f_reason_$e_n" content
+  put "f_action_$e_n" write
+  get "f_content_$e_n"
+  get "blob_$GOT"
+  if same_as "$e_path" 2>/dev/null || ours "$e_path" || [ "$O_FORCE" = 1 ]; then
+    writable "$e_dir"
+  else
+    put "f_action_$e_n" foreign
+  fi
 }
 
 # writable DIR: an early, clear word to those who lack the privilege.
@@ -119,6 +150,8 @@ owner_ids() {
 
 # stage FILE: write it beside its place, complete and on disk, under a name no client reads.
 stage() {
+  get "f_absent_$1"
+  [ -z "$GOT" ] || return 0
   get "f_real_$1"
   s_path=$GOT
   s_dir=${s_path%/*}
@@ -205,6 +238,8 @@ back_up() {
     rm -f "$STATE/former$b_path"
     [ ! -f "$STATE/record$b_path" ] || shelve "$STATE/record$b_path" "$STATE/former$b_path"
   fi
+  get "f_absent_$1"
+  [ -z "$GOT" ] || return 0
   get "f_real_$1"
   # The staged file is the intent.
   shelve "${b_path%/*}/.certkit-$N-$1" "$STATE/intent$b_path"
@@ -234,6 +269,8 @@ sweep() {
 # commit: from here to the end the run finishes even if its operator's link is cut.
 commit() {
   trap '' HUP PIPE TERM INT
+  # For a removal, years later: without it, it leaves a directory more, and no harm is done.
+  [ -z "${MADE-}" ] || (printf '%s\n' "$MADE" | cat >>"$STATE/made") 2>/dev/null
   t_n=0
   while [ "$t_n" -lt "$F" ]; do
     t_n=$((t_n + 1))
@@ -241,6 +278,11 @@ commit() {
     [ "$GOT" = write ] || continue
     get "f_real_$t_n"
     t_path=$GOT
+    get "f_absent_$t_n"
+    if [ -n "$GOT" ]; then
+      take_away "$t_n"
+      continue
+    fi
     t_said=$(mv -f "${t_path%/*}/.certkit-$N-$t_n" "$t_path" 2>&1) || fail_io "$t_path" "$t_said"
     MADE=
     durable "${t_path%/*}"
@@ -248,4 +290,12 @@ commit() {
     mv -f "$STATE/intent$t_path" "$STATE/record$t_path"
     put "f_action_$t_n" changed
   done
+}
+
+# take_away FILE: the file first: without its record it would be somebody else's for ever.
+take_away() {
+  t_said=$(rm -f "$t_path" 2>&1) || fail_io "$t_path" "$t_said"
+  durable "${t_path%/*}"
+  rm -f "$STATE/record$t_path" "$STATE/intent$t_path"
+  put "f_action_$1" changed
 }

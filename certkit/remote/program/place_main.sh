@@ -122,14 +122,34 @@ tally() {
   get "f_action_$1"
   case $GOT in
     write) WRITES=$((WRITES + 1)) ;;
-    foreign) FOREIGN=$((FOREIGN + 1)) ;;
+    foreign)
+      # What is not certkit's stays, and is in the way of new files only.
+      get "f_absent_$1"
+      [ -n "$GOT" ] || FOREIGN=$((FOREIGN + 1))
+      ;;
     same) unrecorded "$1" && WRITES=$((WRITES + 1)) ;;
   esac
   :
 }
 
-# unrecorded FILE: it is as wanted, but there is no record yet that certkit answers for it.
+# owed FILE: a restart is, so a rollback may still want what was there.
+owed() {
+  get "f_runtime_$1"
+  get "r_name_$GOT"
+  [ -f "$STATE/due/$GOT" ]
+}
+
+# unrecorded FILE: it is as wanted, but there is no record yet that certkit answers for it; or it is
+# gone, and there is one still.
 unrecorded() {
+  get "f_absent_$1"
+  if [ -n "$GOT" ]; then
+    get "f_real_$1"
+    j_path=$GOT
+    if [ -d "${j_path%/*}" ] && [ ! -L "${j_path%/*}" ] && [ -z "$(ls -A "${j_path%/*}")" ]; then return 0; fi
+    kept "$j_path" && ! owed "$1"
+    return
+  fi
   get "f_real_$1"
   [ ! -f "$STATE/record$GOT" ] || ! same_files "$STATE/record$GOT" "$GOT"
 }
@@ -211,6 +231,11 @@ report() {
   say "file $GOT $j_reason $(printf '%s' "$j_path" | hex)."
   get "f_previous_$1"
   [ -z "$GOT" ] || say "previous $GOT"
+  get "f_absent_$1"
+  if [ -n "$GOT" ]; then
+    beside "$1"
+    return
+  fi
   set +f
   for j_near in "${j_path%/*}"/*.cert "${j_path%/*}"/*.key; do
     [ -e "$j_near" ] || continue
@@ -218,6 +243,18 @@ report() {
       *.cert) [ -e "${j_near%.cert}.key" ] || say "note unpaired $(printf '%s' "$j_near" | hex)." ;;
       *) [ -e "${j_near%.key}.cert" ] || say "note unpaired $(printf '%s' "$j_near" | hex)." ;;
     esac
+  done
+  set -f
+}
+
+# beside FILE: what stays in the directory of a file that goes.
+beside() {
+  get "f_action_$1"
+  [ "$GOT" != foreign ] || say "note left $(printf '%s' "$j_path" | hex)."
+  set +f
+  for j_near in "${j_path%/*}"/* "${j_path%/*}"/.[!.]*; do
+    [ "$j_near" != "$j_path" ] || continue
+    [ ! -e "$j_near" ] && [ ! -L "$j_near" ] || say "note left $(printf '%s' "$j_near" | hex)."
   done
   set -f
 }
@@ -258,6 +295,16 @@ due() {
 }
 
 adopt() {
+  get "f_absent_$1"
+  if [ -n "$GOT" ]; then
+    get "f_real_$1"
+    j_path=$GOT
+    get "f_action_$1"
+    case $GOT in same | changed) ;; *) return 0 ;; esac
+    tidy "$j_path"
+    owed "$1" || forget "$j_path"
+    return 0
+  fi
   get "f_action_$1"
   [ "$GOT" = same ] && unrecorded "$1" || return 0
   get "f_real_$1"

@@ -97,6 +97,8 @@ put_back() {
 '
     p_temp=${p_path%/*}/.certkit-$N-old
     if [ -f "$STATE/previous$p_path" ]; then
+      # A removal took an empty directory along.
+      if [ ! -d "${p_path%/*}" ]; then mkdir -p "${p_path%/*}" && restorecon "${p_path%/*}"; fi
       if cp -p "$STATE/previous$p_path" "$p_temp" && mv -f "$p_temp" "$p_path"; then
         restorecon "$p_path"
       else
@@ -186,7 +188,9 @@ main() {
       # Stopped on purpose: it reads the files when it starts, and starting it is not ours to do.
       say 'reason stopped'
       result refused
+      targets
       rm -f "$DUE"
+      settled "$TARGETS"
       finish 0
       ;;
   esac
@@ -206,7 +210,9 @@ main() {
   do_restart
   m_status=$?
   if [ "$m_status" = 0 ] && healthy; then
+    targets
     rm -f "$DUE"
+    settled "$TARGETS"
     result restarted
     finish 0
   fi

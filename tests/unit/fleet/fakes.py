@@ -115,9 +115,9 @@ class FakeFleet:
     busy: int = 0
     most_busy: int = 0
 
-    def targets(self, policy: RestartPolicy = "changed") -> list[Target]:
+    def targets(self, policy: RestartPolicy = "changed", state: HostState = STATE) -> list[Target]:
         return [
-            Target(Host(name=name, address=f"{name}.lab", user="root"), STATE, policy)
+            Target(Host(name=name, address=f"{name}.lab", user="root"), state, policy)
             for name in self.machines
         ]
 
@@ -163,14 +163,16 @@ class FakeFleet:
             self.busy -= 1
         if machine.absent:
             return PlaceReport((), int(time.time()))
+        wanted = not state.removes
         if machine.foreign and not force:
             file = FileReport(PATH, "foreign", b"other", ("content",))
-        elif machine.trusted:
+        elif machine.trusted is wanted:
             file = FileReport(PATH, "same")
         else:
-            file = FileReport(PATH, "would_change" if check else "changed", None, ("content",))
+            before = None if wanted else b"bundle\n"
+            file = FileReport(PATH, "would_change" if check else "changed", before, ("content",))
             if not check:
-                machine.trusted = True
+                machine.trusted = wanted
                 machine.due = restarts and machine.daemon is True
         report = RuntimeReport(
             "docker",
@@ -196,7 +198,7 @@ class FakeFleet:
         time.sleep(machine.seconds)
         machine.due = False
         if machine.restart == "rolled_back":
-            machine.trusted = False
+            machine.trusted = not machine.trusted
         self.note("restarted", connection.name)
         if lost:
             raise link_lost()
