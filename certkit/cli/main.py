@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from certkit import __version__
+from certkit.cli.backup import backup, restore
 from certkit.cli.demo import demo
 from certkit.cli.distribute import distribute
 from certkit.cli.init import init
@@ -44,6 +45,8 @@ for _command, _sentence in (
     (inspect, "Show a certificate, the home or a live registry."),
     (inventory, "List the hosts as certkit understands them."),
     (passphrase, "Set, change or remove the authority's passphrase."),
+    (backup, "Write the whole home into one encrypted file."),
+    (restore, "Make a home from a back-up."),
     (log, "Show who did what, when, to which hosts."),
     (schema, "Print a JSON Schema: fleet or inventory."),
     (demo, "Show the whole job on an embedded fleet."),
