@@ -21,6 +21,7 @@ from certkit.cli.inspect import inspect
 from certkit.cli.inventory import inventory
 from certkit.cli.log import log
 from certkit.cli.passphrase import passphrase
+from certkit.cli.remove import remove
 from certkit.cli.renew import renew
 from certkit.cli.schema import schema
 from certkit.cli.verify import verify
@@ -42,6 +43,7 @@ for _command, _sentence in (
     (distribute, "Put the trust on every host; restart what must be."),
     (verify, "Prove from every host that it trusts the registry."),
     (renew, "Make a new certificate from the same authority."),
+    (remove, "Take the trust off the hosts again."),
     (inspect, "Show a certificate, the home or a live registry."),
     (inventory, "List the hosts as certkit understands them."),
     (passphrase, "Set, change or remove the authority's passphrase."),
