@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from certkit.errors import ErrorKind, HostError
+from certkit.remote.framing import clean
 
 _RUN_AGAIN = "nothing was changed; free the cause and run the same command again"
 
@@ -87,8 +88,9 @@ def failure(code: str, subject: str, detail: str) -> HostError:
         detail: What a tool said; cleaned.
     """
     if code not in _FAILURES:
-        code, subject, detail = "internal", code, f"{subject} {detail}"
+        code, subject, detail = "internal", clean(code), f"{subject} {detail}"
     kind, message, hint = _FAILURES[code]
+    subject = " ".join(subject.split())
     detail = " ".join(detail.split())[:300]
     return HostError(
         kind,

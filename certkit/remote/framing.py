@@ -71,7 +71,7 @@ def _never_ran(stdout: bytes, nonce: str) -> tuple[ErrorKind, str, str]:
             "the host's shell started, but the program did not reach it whole; nothing was done",
             "run the same command again; a shell start-up file that reads stdin can cause this",
         )
-    shown = clean(stdout[:_SHOWN].decode("utf-8", "replace")).strip()
+    shown = " ".join(clean(stdout[:_SHOWN].decode("utf-8", "replace")).split())
     return (
         ErrorKind.SHELL,
         "the host did not run a POSIX shell" + (f"; it said: {shown}" if shown else ""),
@@ -81,9 +81,10 @@ def _never_ran(stdout: bytes, nonce: str) -> tuple[ErrorKind, str, str]:
 
 def nonsense(what: str) -> HostError:
     """Return the error for an answer that the program cannot have given."""
+    shown = " ".join(clean(what).split())[:_SHOWN]
     return HostError(
         ErrorKind.INTERNAL,
-        f"the host's answer makes no sense: {clean(what)[:_SHOWN]}",
+        f"the host's answer makes no sense: {shown}",
         "please report this, with -v output",
     )
 

@@ -74,7 +74,7 @@ def test_values_never_execute(host: Any) -> None:
     seen = replace(wanted().runtimes[0], probe=probe)
     exchange = program.probe(seen, "", [RegistryReference.parse(REFERENCE)], EVIL, timeout=3)
     decode_probe(host.run(exchange).stdout, exchange.nonce)
-    assert not [name for name in host.root.rglob("pwned*")]
+    assert not list(host.root.rglob("pwned*"))
     assert not [name for name in host.tree("io", "state", "root", "fake") if "pwned" in name]
 
 

@@ -1,0 +1,172 @@
+"""Encoding and decoding: round trips, and a host that lies."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certkit.errors import ErrorKind, HostError, InputError
+from certkit.remote import program, protocol
+from certkit.remote.encode import Lines, symbolic
+from certkit.remote.failures import _FAILURES, failure
+from certkit.remote.framing import clean, unhex
+
+NONCE = "0123456789abcdef"
+FOLDER = Path(program.__file__).parent / "program"
+
+
+def answer(*lines: str) -> bytes:
+    return "".join(f"{NONCE} {line}\n" for line in lines).encode()
+
+
+def hexed(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").hex() + "."
+
+
+@given(st.binary().filter(lambda content: b"\0" not in content))
+def test_blobs_are_lines_that_join_to_the_content(content: bytes) -> None:
+    lines = Lines()
+    assert lines.add_blob(content) == 1
+    assert lines.add_blob(content) == 1
+    encoded = lines.to_bytes()
+    assert encoded.startswith(b"blob\n|")
+    assert encoded.endswith(b"\nblob-end\n")
+    inner = encoded[len(b"blob\n") : -len(b"\nblob-end\n")].split(b"\n")
+    assert all(line.startswith(b"|") for line in inner)
+    assert b"\n".join(line[1:] for line in inner) == content
+
+
+@given(st.text())
+def test_fields_stay_on_their_line_or_are_refused(value: str) -> None:
+    lines = Lines()
+    try:
+        lines.add("key", value)
+    except InputError:
+        return
+    assert lines.to_bytes() == f"key {value}\n".encode()
+    assert lines.to_bytes().count(b"\n") == 1
+
+
+@given(
+    path=st.text(min_size=1).filter(lambda text: "\0" not in text),
+    previous=st.none() | st.binary(),
+    running=st.integers(0, 10**9),
+    user=st.from_regex(r"[a-z]{0,8}", fullmatch=True),
+    noise=st.binary(),
+)
+def test_place_round_trip(
+    path: str, previous: bytes | None, running: int, user: str, noise: bytes
+) -> None:
+    path = "/certs.d/" + "".join(mark for mark in path if not 0xD800 <= ord(mark) < 0xE000)
+    told = [
+        *("start 0 1700000000", f"runtime docker {user}".strip(), f"version {hexed('26.1.5')}"),
+        *("daemon 1", f"running {running}", "live 0", "of docker", "due"),
+        f"file changed owner,content {hexed(path)}",
+        *([f"previous {previous.hex()}."] if previous is not None else []),
+        "end 0",
+    ]
+    noise = noise.replace(NONCE.encode(), b"")
+    report = protocol.decode_place(noise + b"\n" + answer(*told) + noise, NONCE)
+    (runtime,) = report.runtimes
+    assert (runtime.user, runtime.running, runtime.live_restore) == (user, running, False)
+    assert (runtime.version, runtime.daemon, runtime.restart_due) == ("26.1.5", True, True)
+    (file,) = runtime.files
+    assert (file.path, file.previous) == (clean(path), previous)
+    assert file.reason == ("content", "owner")
+
+
+@given(st.binary(), st.lists(st.text(max_size=60)))
+def test_a_lying_host_gives_an_error_or_a_report_never_a_traceback(
+    raw: bytes, lines: list[str]
+) -> None:
+    keys = ("start", "runtime", "of", "file", "previous", "error", "running", "restart", "done")
+    told = [f"{keys[n % len(keys)]} {line}" for n, line in enumerate(lines)]
+    mixed = (
+        raw
+        + b"\n"
+        + answer(
+            *(line.replace("\n", " ").encode("utf-8", "replace").decode() for line in told), "end 0"
+        )
+    )
+    for decode in (protocol.decode_place, protocol.decode_restart, protocol.decode_probe):
+        try:
+            decode(mixed, NONCE)
+        except HostError as error:
+            assert clean(error.message) == error.message
+            assert "\n" not in error.message
+
+
+@given(st.text())
+def test_clean_leaves_nothing_that_moves_a_cursor(text: str) -> None:
+    assert all(mark == "\n" or mark >= " " for mark in clean(text))
+    assert not set(clean(text)) & set("\x1b\x7f\x9b\u202e\u200f\u2028")
+
+
+@pytest.mark.parametrize(
+    ("stdout", "kind", "words"),
+    [
+        (b"", ErrorKind.SHELL, "POSIX shell"),
+        (b"This account is \x1b[31mnot available.\n", ErrorKind.SHELL, "not available"),
+        (b"READY-" + NONCE.encode(), ErrorKind.SHELL, "nothing was done"),
+        (answer("start 0 1"), ErrorKind.SHELL, "before its last line"),
+        (answer("end 0"), ErrorKind.INTERNAL, "missing"),
+        (answer("start 0 1", "nesting ann", "end 0"), ErrorKind.PERMISSION, "ann"),
+        (answer("start 0 1", "end nested 0"), ErrorKind.SHELL, "before its last line"),
+    ],
+)
+def test_broken_answers(stdout: bytes, kind: ErrorKind, words: str) -> None:
+    with pytest.raises(HostError) as caught:
+        protocol.decode_place(stdout, NONCE)
+    assert caught.value.kind is kind
+    assert words in caught.value.message
+    assert "\x1b" not in caught.value.message
+
+
+def test_reported_failures_reach_the_user_in_words() -> None:
+    told = answer(
+        "start 0 1", f"error disk_full {hexed('/etc/x')} {hexed('cat: No space')}", "end 1"
+    )
+    with pytest.raises(HostError) as caught:
+        protocol.decode_place(told, NONCE)
+    assert caught.value.kind is ErrorKind.DISK_FULL
+    assert caught.value.message == "no space left for /etc/x"
+
+
+def test_every_code_of_the_program_has_words() -> None:
+    text = b"".join(
+        program.text_of(parts) for parts in (program._PLACE, program._RESTART, program._PROBE)
+    ).decode()
+    codes = set(re.findall(r"\bfail ([a-z_]+) ", text))
+    assert codes
+    assert codes <= set(_FAILURES)
+    for code in _FAILURES:
+        error = failure(code, "{0} {x}", "{y}")
+        assert error.message
+        assert error.hint
+
+
+def test_unhex_refuses_what_is_not_hex() -> None:
+    with pytest.raises(HostError):
+        unhex("zz.")
+
+
+def test_modes_as_ls_shows_them() -> None:
+    assert [symbolic(mode) for mode in (0o644, 0o600, 0o755)] == [
+        "-rw-r--r--",
+        "-rw-------",
+        "-rwxr-xr-x",
+    ]
+
+
+def test_the_sent_program_is_plain_ascii_and_means_the_same_without_comments() -> None:
+    for part in FOLDER.glob("*.sh"):
+        text = part.read_text("ascii")
+        assert "<<" not in text, (
+            "a here-document would lose its indentation, and needs /tmp in bash"
+        )
+    for parts in (program._PLACE, program._RESTART, program._PROBE):
+        assert len(program.text_of(parts)) < 24_000
