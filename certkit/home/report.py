@@ -107,11 +107,6 @@ class InitReport:
         home = self.done.home
         option = "" if home.path == home_path() else f" --home {shlex.quote(str(home.path))}"
         registry = f" {self.files.reference}" if len(home.registries()) > 1 else ""
-        archive = f"certkit-{self.files.reference.slug}.tar"
-        backup = (
-            f"(umask 077; tar -C {shlex.quote(str(directory.parent))} -cf {archive} "
-            f"{shlex.quote(directory.name)})"
-        )
         return [
             (
                 f"Start the registry (elsewhere: copy {SERVER} and {SERVER_KEY} there first)",
@@ -121,7 +116,10 @@ class InitReport:
                 "Put the trust on every host of an inventory",
                 f"certkit distribute{registry}{option} -i hosts.yaml",
             ),
-            ("Keep a back-up apart: without the authority's key nothing can be renewed", backup),
+            (
+                "Keep a back-up apart: without the authority's key nothing can be renewed",
+                f"certkit backup{option} certkit-{self.files.reference.slug}.age",
+            ),
         ]
 
     def to_json(self) -> dict[str, Any]:
