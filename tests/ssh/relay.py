@@ -48,6 +48,10 @@ class Relay:
             return False
         self.flights += 1
         server.sendall(said)
+        # A client that has left gets no answer, and a server that it left says nothing.
+        while not select.select([server], [], [], _QUIET)[0]:
+            if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
+                return False
         answer = _hear(server)
         client.sendall(answer)
         return bool(answer)
