@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -53,8 +53,15 @@ def litter(host: Any) -> list[str]:
     return [name for name in host.tree("etc") if ".certkit-" in name]
 
 
+@pytest.fixture
+def strict_umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("strict_umask")
 def test_fresh_then_same(host: Any) -> None:
-    os.umask(0o077)
     report = place(host, state())
     (docker,) = report.runtimes
     assert (docker.name, docker.version, docker.daemon) == ("docker", "26.1.5", True)
