@@ -9,7 +9,8 @@ demo: $(VENV)/.ready
 	$(BIN)/certkit demo
 
 test: $(VENV)/.ready-dev
-	$(BIN)/pytest tests/unit tests/ssh
+	$(BIN)/pytest --numprocesses=2 tests/unit
+	$(BIN)/pytest tests/ssh
 
 test-fleet: $(VENV)/.ready-dev
 	tests/fleet/prepare
