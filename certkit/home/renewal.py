@@ -16,7 +16,7 @@ from certkit.home.home import Home
 from certkit.home.passphrase import PassphraseSources
 from certkit.home.registry import AUTHORITY_KEY, RegistryFiles
 from certkit.home.request import RegistryRequest
-from certkit.home.waiting import NextLeaf, find_next, log_leaf, next_writes
+from certkit.home.waiting import NextLeaf, find_next, log_leaf, next_writes, refuse_rotation_of
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.issue import issue_leaf
 from certkit.pki.keys import KeyType, PrivateKey, describe_key, generate_key
@@ -134,6 +134,7 @@ def prepare(
         owner = home.find(alias)
         if owner is not None and owner.reference != files.reference:
             raise InputError(f"{alias} already belongs to the registry {owner.reference}")
+    refuse_rotation_of(files)
     waiting = find_next(files)
     if waiting is not None and _still_wanted(waiting, request, wish, now):
         return waiting
@@ -144,6 +145,7 @@ def prepare(
     with home.lock("certkit renew"):
         # Read again: another command may have changed it while the question stood.
         files = RegistryFiles(files.directory)
+        refuse_rotation_of(files)
         request = wish.applied_to(files.request)
         authority, authority_key = files.authority, files.authority_key(secret)
         server_key: PrivateKey = (

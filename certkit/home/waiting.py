@@ -29,6 +29,9 @@ NEXT_RECORD = "server-next.json"
 ARCHIVE = "archive"
 
 _NEXT_MODES = {NEXT: CERTIFICATE_MODE, NEXT_KEY: KEY_MODE, NEXT_RECORD: KEY_MODE}
+NEXT_FILES = tuple(_NEXT_MODES)
+"""Every file of a waiting certificate."""
+
 Status = Literal["prepared", "unchanged"]
 
 
@@ -123,6 +126,7 @@ def promote(home: Home, files: RegistryFiles, served: str, now: datetime) -> Pro
                 f"no new certificate of {files.reference} is waiting",
                 f"make one with certkit renew {files.reference}",
             )
+        refuse_rotation_of(files)
         require_served(waiting, served)
         writes, removes, archived = promotion(files, waiting, now)
         log_leaf(home, files, "server certificate in service", waiting.certificate)
@@ -144,11 +148,31 @@ def discard(home: Home, files: RegistryFiles) -> bool:
     with home.lock("certkit renew"):
         if not files.path(NEXT).exists():
             return False
+        refuse_rotation_of(files)
         home.journal.append(
             "renew", registry=files.reference.text, what="waiting server certificate discarded"
         )
-        change_files(files.directory, {}, _NEXT_MODES)
+        change_files(files.directory, {}, NEXT_FILES)
     return True
+
+
+def refuse_rotation_of(files: RegistryFiles) -> None:
+    """Refuse when the waiting certificate is a new authority's, offered by a rotation.
+
+    A damaged one is let through, so that it can be thrown away.
+
+    Raises:
+        InputError: It is.
+    """
+    try:
+        waiting = find_next(files)
+    except HomeError:
+        return
+    if waiting is not None and waiting.certificate.issuer != files.authority.subject:
+        raise InputError(
+            f"the certificate of {files.reference} that waits belongs to a rotation",
+            "go on with certkit rotate switch, or go back with certkit rotate abort",
+        )
 
 
 def require_served(waiting: NextLeaf, served: str) -> None:
@@ -194,13 +218,19 @@ def promotion(
         SERVER: (waiting.chain_pem, MODES[SERVER]),
         RECORD: (encode_record(waiting.request, _created(files)), MODES[RECORD]),
     }
-    return writes, tuple(_NEXT_MODES), archived
+    return writes, NEXT_FILES, archived
 
 
-def log_leaf(home: Home, files: RegistryFiles, what: str, certificate: x509.Certificate) -> None:
+def log_leaf(
+    home: Home,
+    files: RegistryFiles,
+    what: str,
+    certificate: x509.Certificate,
+    command: str = "renew",
+) -> None:
     """Tell the journal of a server certificate, before anybody could hold it."""
     home.journal.append(
-        "renew",
+        command,
         registry=files.reference.text,
         what=what,
         certificates=[
