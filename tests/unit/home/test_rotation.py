@@ -180,6 +180,8 @@ def test_every_step_again_changes_nothing(home: Home) -> None:
                 assert snapshot(home.path) == before
 
 
+# A hundred kills on a busy machine take their time.
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", PATHS)
 def test_kill_before_every_operation(home: Home, tmp_path: Path, path: str) -> None:
     start_copy = tmp_path / "copy"
