@@ -23,7 +23,7 @@ MOUNT_POINTS = ("/etc/docker", "/var/lib/certkit", "/run/sshd")
 # dash with an empty home inside each host's own namespace.
 HOST_SETUP = """
 mount -t tmpfs tmpfs /etc/docker && mount -t tmpfs tmpfs /var/lib/certkit &&
-mount -t tmpfs tmpfs /root && mount --bind "$1/passwd" /etc/passwd &&
+mount --bind "$1/passwd" /etc/passwd &&
 mount --bind "$1/bin" /usr/local/sbin &&
 exec "$2" -D -e -f "$1/sshd_config" -o ListenAddress="$3:$4" -o PidFile=none
 """
@@ -97,7 +97,7 @@ class LoopbackFleet:
         )
         passwd = Path("/etc/passwd").read_text().splitlines()
         (self.directory / "passwd").write_text(
-            "\n".join(["root:x:0:0::/root:/bin/dash", *passwd[1:]]) + "\n"
+            "\n".join(["root:x:0:0::/var/lib/certkit:/bin/dash", *passwd[1:]]) + "\n"
         )
         stand_ins = self.directory / "bin"
         stand_ins.mkdir()
