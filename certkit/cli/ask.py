@@ -88,6 +88,11 @@ def next_steps(session: Session, report: FleetReport) -> list[str]:
     )
     where = "".join(f" {flag} {shlex.quote(str(path))}" for flag, path in given if path is not None)
     outcomes = {host.outcome for host in report.hosts}
+    if report.command == "status":
+        heals = any(
+            one.cure == "certkit distribute" for host in report.hosts for one in host.every_finding
+        )
+        return [f"certkit distribute{where}"] if heals else []
     if report.check:
         return [f"certkit {report.command}{where}"] if Outcome.WOULD_CHANGE in outcomes else []
     if report.interrupted:

@@ -24,6 +24,7 @@ from certkit.cli.passphrase import passphrase
 from certkit.cli.remove import remove
 from certkit.cli.renew import renew
 from certkit.cli.schema import schema
+from certkit.cli.status import status
 from certkit.cli.verify import verify
 from certkit.errors import CertkitError, ExitCode
 
@@ -42,6 +43,7 @@ for _command, _sentence in (
     (init, "Make an authority and the registry's certificate."),
     (distribute, "Put the trust on every host; restart what must be."),
     (verify, "Prove from every host that it trusts the registry."),
+    (status, "Show how every host stands; find drift."),
     (renew, "Make a new certificate from the same authority."),
     (remove, "Take the trust off the hosts again."),
     (inspect, "Show a certificate, the home or a live registry."),

@@ -166,8 +166,21 @@ class Session:
             interrupted=self.stop.interrupted,
         )
 
-    def show(self, report: FleetReport, next_steps: Sequence[str]) -> None:
-        """Print the report as it was asked for."""
+    def show(
+        self,
+        report: FleetReport,
+        next_steps: Sequence[str],
+        table: Callable[[Console, FleetReport, Sequence[str]], None] = show_report,
+        line: Callable[[FleetReport], str] = summary_line,
+    ) -> None:
+        """Print the report as it was asked for.
+
+        Args:
+            report: The run.
+            next_steps: Commands worth running now.
+            table: How people are shown it.
+            line: Its sums in one line.
+        """
         output, quiet = self.flags.output, self.flags.quiet
         writers: dict[FleetOutput, Callable[[FleetReport], None]] = {
             FleetOutput.JSON: machine.write_json,
@@ -177,9 +190,9 @@ class Session:
         if output in writers:
             writers[output](report)
             if not quiet:
-                self.console.print(Text(summary_line(report)), soft_wrap=True)
+                self.console.print(Text(line(report)), soft_wrap=True)
         elif not quiet or report.exit_code is not ExitCode.DONE:
-            show_report(Console(highlight=False, markup=False), report, next_steps)
+            table(Console(highlight=False, markup=False), report, next_steps)
 
     def done(self, report: FleetReport) -> typer.Exit:
         """Return the end of the command, with the report's exit code."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.events import Event, HostFinished, HostRetrying, RunStopping, Watcher
+from certkit.fleet.findings import Finding
 from certkit.fleet.gate import PasswordGate
 from certkit.fleet.pool import sweep
 from certkit.fleet.report import HostResult, Outcome, Problem, RuntimeResult
@@ -48,6 +49,8 @@ class Job:
         runtimes: What is known of its runtimes so far, for the report.
         due: Indices into `placed.runtimes` of the daemons that are to be restarted.
         result: Its end; None until then.
+        findings: Where it was read how it stands: what is about the host as a whole.
+        clock: The same: seconds its clock is ahead.
     """
 
     host: Host
@@ -60,6 +63,8 @@ class Job:
     runtimes: list[RuntimeResult] = field(default_factory=list)
     due: tuple[int, ...] = ()
     result: HostResult | None = None
+    findings: tuple[Finding, ...] = ()
+    clock: float | None = None
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""
@@ -223,6 +228,8 @@ class Crew:
             job.seconds,
             tuple(job.runtimes),
             problem,
+            job.findings,
+            job.clock,
         )
         self.emit(HostFinished(job.result))
         return job.result

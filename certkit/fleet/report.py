@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from certkit.errors import ErrorKind, ExitCode, HostError
+from certkit.fleet.findings import Finding, Trusted
 
 SCHEMA = "certkit.fleet/1"
 
@@ -63,6 +64,29 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How one runtime stands (``certkit status``).
+
+    Attributes:
+        trusts: The authorities that it trusts for the registry.
+        findings: What is wrong, or worth a line.
+        daemon: Whether it answers; None for a runtime without a daemon.
+        running: Containers running; None when not known.
+        live_restore: Whether they survive a restart of the daemon; None when not known.
+        restart_due: Whether its trust changed since its last restart.
+        free: Bytes left where its trust stands; None when not known.
+    """
+
+    trusts: tuple[Trusted, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    daemon: bool | None = None
+    running: int | None = None
+    live_restore: bool | None = None
+    restart_due: bool = False
+    free: int | None = None
+
+
+@dataclass(frozen=True)
 class RuntimeResult:
     """One runtime on one host, as reported."""
 
@@ -73,11 +97,17 @@ class RuntimeResult:
     notes: tuple[str, ...] = ()
     proofs: tuple[Proof, ...] = ()
     diff: tuple[str, ...] = ()
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
 class HostResult:
-    """One host, finished."""
+    """One host, finished.
+
+    Attributes:
+        findings: With ``certkit status``: what is about the host as a whole.
+        clock: With ``certkit status``: seconds its clock is ahead of this machine's.
+    """
 
     name: str
     address: str
@@ -85,6 +115,15 @@ class HostResult:
     seconds: float
     runtimes: tuple[RuntimeResult, ...] = ()
     error: Problem | None = None
+    findings: tuple[Finding, ...] = ()
+    clock: float | None = None
+
+    @property
+    def every_finding(self) -> tuple[Finding, ...]:
+        """Those of the host and of its runtimes; one that several share stands once."""
+        standings = [one.standing for one in self.runtimes if one.standing is not None]
+        found = (*self.findings, *(item for one in standings for item in one.findings))
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
@@ -98,7 +137,11 @@ class BundleEntry:
 
 @dataclass
 class FleetReport:
-    """A whole run: what was asked, and how every host ended."""
+    """A whole run: what was asked, and how every host ended.
+
+    Attributes:
+        server: With ``certkit status``: the registry's own certificate.
+    """
 
     command: str
     registry: str
@@ -106,6 +149,7 @@ class FleetReport:
     bundle: tuple[BundleEntry, ...]
     hosts: list[HostResult] = field(default_factory=list)
     interrupted: bool = False
+    server: BundleEntry | None = None
 
     @property
     def summary(self) -> dict[str, int]:
@@ -128,7 +172,7 @@ class FleetReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of the contract, ready for ``json.dumps``."""
-        return {
+        document = {
             "schema": SCHEMA,
             "command": self.command,
             "registry": self.registry,
@@ -137,11 +181,14 @@ class FleetReport:
             "hosts": [host_to_json(host) for host in self.hosts],
             "summary": self.summary,
         }
+        if self.server is not None:
+            document["server"] = vars(self.server)
+        return document
 
 
 def host_to_json(host: HostResult) -> dict[str, Any]:
     """Return one host's part of the document; also a line of ``jsonl``."""
-    return {
+    document: dict[str, Any] = {
         "name": host.name,
         "address": host.address,
         "outcome": host.outcome.value,
@@ -149,6 +196,10 @@ def host_to_json(host: HostResult) -> dict[str, Any]:
         "runtimes": [_runtime_to_json(runtime) for runtime in host.runtimes],
         "error": _problem_to_json(host.error),
     }
+    if host.clock is not None:
+        document["clock_seconds"] = round(host.clock, 1)
+        document["findings"] = [_finding_to_json(finding) for finding in host.findings]
+    return document
 
 
 def _runtime_to_json(runtime: RuntimeResult) -> dict[str, Any]:
@@ -173,7 +224,28 @@ def _runtime_to_json(runtime: RuntimeResult) -> dict[str, Any]:
             }
             for proof in runtime.proofs
         ]
+    if runtime.standing is not None:
+        standing = runtime.standing
+        document["standing"] = {
+            "trusts": [vars(one) for one in standing.trusts],
+            "daemon": standing.daemon,
+            "running": standing.running,
+            "live_restore": standing.live_restore,
+            "restart_due": standing.restart_due,
+            "free_bytes": standing.free,
+            "findings": [_finding_to_json(finding) for finding in standing.findings],
+        }
     return document
+
+
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "attention": finding.attention,
+        "path": finding.path or None,
+        "message": finding.message,
+        "cure": finding.cure,
+    }
 
 
 def _problem_to_json(problem: Problem | None) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from certkit.names import RegistryReference
 from certkit.remote import program, protocol
 from certkit.remote.exchange import Exchange
 from certkit.remote.report import PlaceReport, ProbeReport, RestartReport
+from certkit.remote.survey import HostSurvey, decode_survey
 from certkit.runtimes.state import HostState, RuntimeState
 from certkit.transport.connection import Answer, Connection
 
@@ -44,6 +45,9 @@ class Talk(Protocol):
         self, connection: Connection, runtime: RuntimeState, user: str, paths: Sequence[str]
     ) -> RestartReport:
         """Restart one runtime's daemon and wait until it answers, or roll the files back."""
+
+    def survey(self, connection: Connection, state: HostState, limit: float) -> HostSurvey:
+        """Read how the host stands; nothing is written."""
 
     def probe(
         self,
@@ -91,6 +95,12 @@ class RemoteTalk:
         exchange = program.restart(runtime, user, paths, operator=self._operator)
         answer = _ask(connection, exchange)
         return protocol.decode_restart(answer.stdout, exchange.nonce)
+
+    def survey(self, connection: Connection, state: HostState, limit: float) -> HostSurvey:
+        """Read how the host stands."""
+        exchange = program.survey(state)
+        answer = _ask(connection, bounded(exchange, limit))
+        return decode_survey(answer.stdout, exchange.nonce)
 
     def probe(
         self,

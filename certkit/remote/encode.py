@@ -120,6 +120,8 @@ def add_runtime(lines: Lines, runtime: RuntimeState, user: str = "") -> None:
     lines.add_all("verify", runtime.probe.verification)
     lines.add_all("shadow", runtime.shadows)
     lines.add_all("hide", runtime.hides)
+    if runtime.settings:
+        lines.add("settings", runtime.settings)
     if runtime.activation is not None:
         activation = runtime.activation
         lines.add("scope", activation.scope)

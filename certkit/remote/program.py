@@ -43,8 +43,9 @@ _BOOT = (
 _COMMENT = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 
-_PLACE = ("common", "data", "service", "forget", "place", "place_main")
+_PLACE = ("common", "data", "service", "find", "forget", "place", "place_main")
 _RESTART = ("common", "data", "service", "forget", "restart")
+_SURVEY = ("common", "data", "service", "find", "survey")
 _PROBE = ("common", "data", "probe")
 _EXAMINE = ("common", "data", "examine")
 
@@ -82,6 +83,24 @@ def place(
     add_state(lines, state)
     per_runtime = _ASKING * len(state.runtimes)
     return _exchange(_PLACE, lines, nonce, _LOCK_WAIT + per_runtime + _SLACK)
+
+
+def survey(state: HostState, *, nonce: str | None = None) -> Exchange:
+    """Compose the phase that reads how a host stands; it writes nothing.
+
+    Args:
+        state: What the host should look like; the files' contents stay here.
+        nonce: For tests; random by default.
+
+    Raises:
+        InputError: Something in the state cannot be sent.
+    """
+    lines = Lines()
+    for runtime in state.runtimes:
+        add_runtime(lines, runtime)
+        for file in runtime.files:
+            lines.add("file", file.path)
+    return _exchange(_SURVEY, lines, nonce, _ASKING * len(state.runtimes) + _SLACK)
 
 
 def restart(

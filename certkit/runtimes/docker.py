@@ -42,6 +42,7 @@ def rootful(
         detect=(Evidence("command", "dockerd"), Evidence("path", "/etc/init.d/docker")),
         certs_dir=choice.certs_dir or "/etc/docker/certs.d",
         scope="system",
+        settings="/etc/docker/daemon.json",
         service=choice.service or "docker",
     )
 
@@ -63,6 +64,7 @@ def rootless(
         ),
         certs_dir=choice.certs_dir or "~/.config/docker/certs.d",
         scope="user",
+        settings="~/.config/docker/daemon.json",
         service=choice.service or "docker",
     )
 
@@ -81,6 +83,7 @@ def snap(
         detect=(Evidence("path", "/var/snap/docker/current"),),
         certs_dir=choice.certs_dir or "/var/snap/docker/current/etc/docker/certs.d",
         scope="snap",
+        settings="/var/snap/docker/current/config/daemon.json",
         service=choice.service or "docker",
     )
 
@@ -120,6 +123,7 @@ def _state(
     certs_dir: str,
     scope: ServiceScope,
     service: str,
+    settings: str,
 ) -> RuntimeState:
     base = certs_dir.rstrip("/")
     owner = "@user" if scope == "user" else "0:0"
@@ -164,6 +168,7 @@ def _state(
             )
         ),
         hides=(f"{base}/_default",),
+        settings=settings,
     )
 
 

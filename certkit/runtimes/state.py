@@ -114,6 +114,8 @@ class RuntimeState:
             directory wins, there is no merge); reported as notes.
         hides: Directories that the files' own directories keep from being read; reported as notes
             when there is something in them that would be missed.
+        settings: The daemon's own JSON file, in which a list of insecure registries may stand;
+            empty for a runtime that has none.
     """
 
     name: str
@@ -126,6 +128,7 @@ class RuntimeState:
     user: str = ""
     shadows: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
+    settings: str = ""
 
     @property
     def per_user(self) -> bool:

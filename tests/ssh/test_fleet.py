@@ -360,3 +360,38 @@ def test_a_terminal_is_asked_before_containers_stop(lab: Lab) -> None:
     status, seen = on_terminal(lab, "", "--restart", "always", "--yes")
     assert status == 0 and "[y/N]" not in seen
     assert [lab.restarts(name) for name in lab.machines] == [2, 2, 2]
+
+
+def test_status_names_drift_and_remove_takes_all_away(lab: Lab) -> None:
+    status, document = lab.report("status")
+    assert status == 4
+    kinds = {
+        finding["kind"]
+        for host in document["hosts"]
+        for finding in host["runtimes"][0]["standing"]["findings"]
+    }
+    assert kinds == {"missing"}
+    assert lab.run("distribute")[0] == 0
+    figures, page = lab.directory / "certkit.prom", lab.directory / "fleet.html"
+    files = ("--prometheus", str(figures), "--html", str(page))
+    status, document = lab.report("status", *files)
+    assert (status, document["summary"]["unchanged"]) == (0, 3)
+    [trusted] = document["hosts"][0]["runtimes"][0]["standing"]["trusts"]
+    assert trusted["sha256"] == document["bundle"][0]["sha256"]
+    assert abs(document["hosts"][0]["clock_seconds"]) < 60
+    assert 'certkit_hosts{registry="registry.lab:5000",state="ok"} 3' in figures.read_text()
+    assert "Nothing. Every host trusts what it should" in page.read_text()
+    lab.at("web-02", f"certs.d/{REGISTRY}/stray.key").write_text("x")
+    status, out, _ = lab.run("status")
+    assert status == 4
+    assert "unpaired: web-02: " in out
+    lab.at("web-02", f"certs.d/{REGISTRY}/stray.key").unlink()
+
+    assert lab.run("remove", "--check")[0] == 4
+    status, document = lab.report("remove")
+    assert (status, document["summary"]["changed"]) == (0, 3)
+    assert [lab.restarts(name) for name in lab.machines] == [2, 2, 2]
+    for name in lab.machines:
+        assert not lab.at(name, "certs.d").exists()
+    assert lab.report("remove")[1]["summary"]["unchanged"] == 3
+    assert lab.run("status", "--html", "/nowhere/x")[0] == 2

@@ -47,12 +47,14 @@ def junit(report: FleetReport) -> str:
     """Return the run as JUnit XML.
 
     A failed or rolled back host is a failure, an unreachable one an error, one that was left out
-    is skipped. What ``--check`` found to do is output of a passed case: it is not a failure.
+    is skipped. What ``--check`` found to do is output of a passed case: it is not a failure. Drift
+    that ``status`` found is one.
     """
+    drift = sum(_drifts(report, host) for host in report.hosts)
     summary = report.summary
     counts = {
         "tests": str(summary["hosts"]),
-        "failures": str(summary["failed"] + summary["rolled_back"]),
+        "failures": str(summary["failed"] + summary["rolled_back"] + drift),
         "errors": str(summary["unreachable"]),
         "skipped": str(summary["skipped"]),
         "time": f"{sum(host.seconds for host in report.hosts):.3f}",
@@ -92,8 +94,19 @@ def _case(suite: ElementTree.Element, report: FleetReport, host: HostResult) -> 
                 attributes["type"] = host.error.kind.value
             text = plain(host.error.hint)
         ElementTree.SubElement(case, words[host.outcome], attributes).text = text
+    found = host.every_finding
+    if _drifts(report, host):
+        wrong = [one for one in found if one.attention]
+        attributes = {"message": plain(wrong[0].message), "type": wrong[0].kind}
+        text = "\n".join(plain(f"{one.kind}: {one.message} ({one.cure})") for one in wrong)
+        ElementTree.SubElement(case, "failure", attributes).text = text
     lines = [f"{host.outcome.value} ({plain(host.address)})"]
     for runtime in host.runtimes:
         lines.append(plain(f"{runtime.name} {runtime.version}"))
         lines += [f"  {plain(line)}" for line in (*runtime.changed, *runtime.diff, *runtime.notes)]
+    lines += [plain(f"{one.kind}: {one.message}") for one in found]
     ElementTree.SubElement(case, "system-out").text = "\n".join(lines)
+
+
+def _drifts(report: FleetReport, host: HostResult) -> bool:
+    return report.command == "status" and host.outcome is Outcome.WOULD_CHANGE

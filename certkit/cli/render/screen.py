@@ -38,6 +38,7 @@ _DOING = {
     "check": "checking",
     "restart": "restarting",
     "verify": "verifying",
+    "status": "reading",
     "digest": "pulling by digest",
 }
 _NARROW = 60

@@ -13,7 +13,8 @@ from certkit.cli.render.screen import STYLES
 from certkit.cli.render.text import count, plain
 from certkit.fleet.report import FleetReport, HostResult, Outcome, RuntimeResult
 
-_NARROW = 60
+NARROW = 60
+"""Columns below which a table becomes lines."""
 
 
 def show_report(console: Console, report: FleetReport, next_steps: Sequence[str] = ()) -> None:
@@ -27,7 +28,7 @@ def show_report(console: Console, report: FleetReport, next_steps: Sequence[str]
     _show_table(console, report)
     _show_diffs(console, report)
     _show_notes(console, report)
-    _show_errors(console, report)
+    show_errors(console, report)
     _say(console)
     _say(console, summary_line(report), "bold")
     for step in next_steps:
@@ -55,7 +56,7 @@ def _word(report: FleetReport, outcome: Outcome) -> str:
 
 def _show_table(console: Console, report: FleetReport) -> None:
     rows = fold(report.hosts, lambda host: (host.outcome, _runtimes(host)))
-    if console.width < _NARROW:
+    if console.width < NARROW:
         for (outcome, runtimes), hosts in rows:
             _say(console, f"{_names(hosts)}: {_word(report, outcome)}", STYLES[outcome.value])
             if runtimes:
@@ -126,7 +127,8 @@ def _show_notes(console: Console, report: FleetReport) -> None:
         _say(console, f"note: {_names(host for _, host in pairs)}: {note}", "dim")
 
 
-def _show_errors(console: Console, report: FleetReport) -> None:
+def show_errors(console: Console, report: FleetReport) -> None:
+    """Show why hosts failed; the same reason once."""
     failed = [host for host in report.hosts if host.error is not None]
     if failed:
         _say(console)

@@ -45,7 +45,7 @@ load() {
       runtime)
         R=$((R + 1))
         for d_key in detect version health running live verify shadow hide user service scope \
-          command pull digest present remove found; do
+          command pull digest present remove found settings; do
           put "r_${d_key}_$R" ''
         done
         put "r_name_$R" "$VALUE"
@@ -56,7 +56,7 @@ load() {
       detect | version | health | running | live | verify | shadow | hide | pull | digest | present | remove)
         add "r_${KEY}_$R" "$VALUE"
         ;;
-      named | peruser | user | service | scope | command | limit) put "r_${KEY}_$R" "$VALUE" ;;
+      named | peruser | user | service | scope | command | limit | settings) put "r_${KEY}_$R" "$VALUE" ;;
       file)
         F=$((F + 1))
         put "f_path_$F" "$VALUE"

@@ -107,18 +107,6 @@ same_as() {
   fi
 }
 
-same_files() {
-  if has cmp; then cmp -s "$1" "$2"; else [ "$(od -v -tx1 <"$1")" = "$(od -v -tx1 <"$2")" ]; fi
-}
-
-# ours PATH: whether certkit wrote what stands there.
-ours() {
-  for o_shelf in record intent; do
-    [ ! -f "$STATE/$o_shelf$1" ] || ! same_files "$STATE/$o_shelf$1" "$1" || return 0
-  done
-  return 1
-}
-
 # owner_ids SPEC: sets OWNER to uid:gid, or to nothing where it is not to be looked at: nobody but root
 # can give files away, so what another login may place (become: none) is its own, whatever is wanted.
 owner_ids() {

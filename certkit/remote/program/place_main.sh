@@ -1,123 +1,6 @@
 # shellcheck shell=sh
 # Phase one, told from the top: find the runtimes, compare, write, report.
 
-# find_runtimes: sets r_found_* and, for root, USERS: those whose own runtimes are to be looked at.
-find_runtimes() {
-  USERS=
-  i_r=0
-  while [ "$i_r" -lt "$R" ]; do
-    i_r=$((i_r + 1))
-    get "r_peruser_$i_r"
-    if [ "$GOT" = 1 ]; then
-      if [ "$ME_UID" = 0 ]; then
-        user_list "$i_r"
-        continue
-      fi
-      get "r_user_$i_r"
-      if [ -n "$GOT" ] && [ "$GOT" != "$ME" ]; then
-        [ -n "$NESTED" ] || fail not_user "$GOT"
-        continue
-      fi
-    elif [ -n "$NESTED" ]; then
-      continue
-    fi
-    get "r_detect_$i_r"
-    IFS=$NL
-    for i_sign in $GOT; do
-      IFS=' 	
-'
-      i_value=${i_sign#* }
-      case ${i_sign%% *} in
-        command) has "$i_value" || continue ;;
-        *)
-          expand "$i_value"
-          [ -e "$GOT" ] || continue
-          ;;
-      esac
-      put "r_found_$i_r" yes
-      break
-    done
-    IFS=' 	
-'
-    get "r_found_$i_r"
-    i_found=$GOT
-    get "r_named_$i_r"
-    if [ "$GOT$i_found" = 1 ]; then
-      get "r_name_$i_r"
-      fail absent "$GOT"
-    fi
-  done
-}
-
-# user_list RUNTIME: the named user, else everybody who has a Docker socket of their own.
-user_list() {
-  get "r_user_$1"
-  if [ -n "$GOT" ]; then
-    passwd_of "$GOT" || fail no_user "$GOT"
-    user_add "$GOT"
-    return
-  fi
-  set +f
-  for u_socket in /run/user/*/docker.sock; do
-    set -f
-    [ -e "$u_socket" ] || continue
-    u_uid=${u_socket#/run/user/}
-    u_uid=${u_uid%/docker.sock}
-    case $u_uid in 0 | *[!0-9]*) continue ;; esac
-    u_name=$(id -un "$u_uid" 2>/dev/null) || continue
-    user_add "$u_name"
-  done
-  set -f
-  get "r_named_$1"
-  if [ "$GOT" = 1 ] && [ -z "$USERS" ]; then
-    get "r_name_$1"
-    fail absent "$GOT"
-  fi
-}
-
-user_add() {
-  case $NL$USERS$NL in *"$NL$1$NL"*) ;; *) USERS=${USERS:+$USERS$NL}$1 ;; esac
-}
-
-# each_file FUNCTION: for the files of the runtimes found.
-each_file() {
-  h_n=0
-  while [ "$h_n" -lt "$F" ]; do
-    h_n=$((h_n + 1))
-    get "f_runtime_$h_n"
-    get "r_found_$GOT"
-    [ "$GOT" != yes ] || "$1" "$h_n"
-  done
-}
-
-# A rootful runtime that nobody named is not a login user's business who has a runtime of their own.
-drop_foreign_runtimes() {
-  [ "$ME_UID" != 0 ] && [ -z "$NESTED" ] || return 0
-  v_own=
-  v_r=0
-  while [ "$v_r" -lt "$R" ]; do
-    v_r=$((v_r + 1))
-    get "r_found_$v_r"
-    [ "$GOT" = yes ] || continue
-    get "r_peruser_$v_r"
-    [ "$GOT" = 0 ] || v_own=yes
-  done
-  [ -n "$v_own" ] || return 0
-  v_r=0
-  while [ "$v_r" -lt "$R" ]; do
-    v_r=$((v_r + 1))
-    get "r_found_$v_r"
-    v_found=$GOT
-    get "r_peruser_$v_r"
-    v_peruser=$GOT
-    get "r_named_$v_r"
-    [ "$v_found$v_peruser$GOT" = yes00 ] || continue
-    put "r_found_$v_r" ''
-    get "r_name_$v_r"
-    say "hostnote unprivileged $(printf '%s' "$GOT" | hex)."
-  done
-}
-
 tally() {
   get "f_action_$1"
   case $GOT in
@@ -159,39 +42,6 @@ count() {
   FOREIGN=0
   each_file examine
   each_file tally
-}
-
-# facts RUNTIME: what its daemon says of itself.
-facts() {
-  get "r_name_$1"
-  q_name=$GOT
-  get "r_peruser_$1"
-  if [ "$GOT" = 1 ]; then
-    as_owner
-    say "runtime $q_name $ME"
-  else
-    say "runtime $q_name"
-  fi
-  get "r_scope_$1"
-  q_scope=$GOT
-  if answering "$1"; then
-    say "version $SAID"
-    [ -z "$q_scope" ] || say 'daemon 1'
-    get "r_running_$1"
-    if [ -n "$GOT" ] && q_text=$(call 20 "$GOT" 2>/dev/null); then
-      say "running $(printf '%s' "$q_text" | grep -c .)"
-    fi
-    get "r_live_$1"
-    if [ -n "$GOT" ] && q_text=$(call 20 "$GOT" 2>/dev/null); then
-      case $q_text in *true*) say 'live 1' ;; *false*) say 'live 0' ;; esac
-    fi
-    get "r_verify_$1"
-    [ -z "$GOT" ] || say "verification $(call 20 "$GOT" 2>/dev/null | hex)"
-    put "r_up_$1" yes
-  else
-    put "r_up_$1" no
-    [ -z "$q_scope" ] || say 'daemon 0'
-  fi
 }
 
 # notes RUNTIME: what stands in the way of the files.
@@ -309,20 +159,6 @@ adopt() {
   [ "$GOT" = same ] && unrecorded "$1" || return 0
   get "f_real_$1"
   shelve "$GOT" "$STATE/record$GOT"
-}
-
-each_runtime() {
-  REPORTED=0
-  while [ "$REPORTED" -lt "$R" ]; do
-    REPORTED=$((REPORTED + 1))
-    get "r_found_$REPORTED"
-    if [ "$GOT" != yes ]; then continue; fi
-    "$1"
-  done
-}
-
-tell() {
-  facts "$REPORTED"
 }
 
 tell_files() {

@@ -1,0 +1,152 @@
+"""How a fleet stands, for people: hosts that need attention first, then the cures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from certkit.cli.render.fold import fold, fold_names
+from certkit.cli.render.summary import NARROW, show_errors
+from certkit.cli.render.text import count, plain
+from certkit.fleet.report import FleetReport, HostResult, Outcome, RuntimeResult
+
+STATES = {
+    Outcome.UNCHANGED: "ok",
+    Outcome.WOULD_CHANGE: "drift",
+    Outcome.FAILED: "failed",
+    Outcome.UNREACHABLE: "unreachable",
+    Outcome.SKIPPED: "skipped",
+}
+"""How a host stands, in one word."""
+
+_STYLES = {
+    "ok": "green",
+    "drift": "yellow",
+    "failed": "bold red",
+    "unreachable": "bold red",
+    "skipped": "dim",
+}
+_ORDER = ("failed", "unreachable", "drift", "skipped", "ok")
+
+
+def state_of(host: HostResult) -> str:
+    """Return the host's state in one word."""
+    return STATES.get(host.outcome, host.outcome.value)
+
+
+def by_urgency(hosts: Iterable[HostResult]) -> list[HostResult]:
+    """Return hosts with those that need attention first, else in their order."""
+    return sorted(hosts, key=lambda host: _ORDER.index(state_of(host)))
+
+
+def days_left(not_after: str, now: datetime) -> int:
+    """Return the whole days until a time in RFC 3339; negative when it is past."""
+    end = datetime.strptime(not_after, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return (end - now).days
+
+
+def standing_words(runtime: RuntimeResult) -> str:
+    """Return one runtime in a few words."""
+    words = [f"{runtime.name} {runtime.version}".strip()]
+    standing = runtime.standing
+    if standing is not None:
+        if standing.running:
+            words.append(count(standing.running, "container"))
+        if standing.live_restore:
+            words.append("live-restore")
+    return ", ".join(words)
+
+
+def found_words(host: HostResult) -> str:
+    """Return the kinds of what wants attention, each once."""
+    kinds = dict.fromkeys(one.kind for one in host.every_finding if one.attention)
+    return ", ".join(kinds)
+
+
+def show_standing(
+    console: Console, report: FleetReport, next_steps: Sequence[str], now: datetime
+) -> None:
+    """Show how every host stands.
+
+    Args:
+        console: Where to.
+        report: Of ``certkit status``.
+        next_steps: Commands worth running now, ready to paste.
+        now: For the days that certificates have left.
+    """
+    hosts = by_urgency(report.hosts)
+    _table(console, hosts)
+    _findings(console, hosts)
+    show_errors(console, report)
+    _line(console)
+    for entry in report.bundle:
+        left = days_left(entry.not_after, now)
+        _line(console, f"authority {entry.subject}: {count(left, 'day')} left")
+    if report.server is not None:
+        left = days_left(report.server.not_after, now)
+        _line(console, f"certificate {report.server.subject}: {count(left, 'day')} left")
+    _line(console, standing_line(report), "bold")
+    for step in next_steps:
+        _line(console, f"next: {step}", "cyan")
+
+
+def standing_line(report: FleetReport) -> str:
+    """Return the sums in one line, states that do not occur left out."""
+    sums = {state: sum(state_of(one) == state for one in report.hosts) for state in _ORDER}
+    ended = "interrupted" if report.interrupted else "done"
+    parts = [f"{number} {state}" for state, number in reversed(sums.items()) if number]
+    return f"status {ended}: {count(len(report.hosts), 'host')}: " + ", ".join(parts)
+
+
+def _table(console: Console, hosts: Sequence[HostResult]) -> None:
+    rows = fold(
+        hosts,
+        lambda host: (
+            state_of(host),
+            "; ".join(plain(standing_words(runtime)) for runtime in host.runtimes),
+            found_words(host),
+        ),
+    )
+    if console.width < NARROW:
+        for (state, runtimes, found), folded in rows:
+            _line(console, f"{_names(folded)}: {state}", _STYLES[state])
+            for text in (runtimes, found):
+                if text:
+                    _line(console, f"  {text}")
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("hosts", "state", "runtimes", "found"):
+        table.add_column(title, overflow="fold", no_wrap=title == "state")
+    for (state, runtimes, found), folded in rows:
+        table.add_row(
+            Text(_names(folded)), Text(state, style=_STYLES[state]), Text(runtimes), Text(found)
+        )
+    console.print(table)
+
+
+def _findings(console: Console, hosts: Sequence[HostResult]) -> None:
+    pairs = [(finding, host) for host in hosts for finding in host.every_finding]
+    for attention in (True, False):
+        chosen = [pair for pair in pairs if pair[0].attention is attention]
+        if chosen:
+            _line(console)
+        for finding, folded in fold(chosen, lambda pair: pair[0]):
+            names = _names(host for _, host in folded)
+            lead = finding.kind if attention else "note"
+            _line(console, f"{lead}: {names}: {finding.message}", "yellow" if attention else "dim")
+            if finding.cure:
+                _line(console, f"  {finding.cure}")
+
+
+def _names(hosts: Iterable[HostResult]) -> str:
+    return plain(fold_names(host.name for host in hosts))
+
+
+def _line(console: Console, text: str = "", style: str = "") -> None:
+    # Text, not markup: a host's words may hold brackets. Not wrapped: commands are pasted.
+    indent = "  " if text.startswith("  ") else ""
+    console.print(Text(f"{indent}{plain(text)}", style=style), soft_wrap=True)

@@ -1,0 +1,168 @@
+"""``certkit status``: how every host stands; nothing is written anywhere."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from certkit.cli.options import (
+    AskBecomePassOption,
+    AskPassOption,
+    BecomePasswordFileOption,
+    ExcludeOption,
+    FleetOutput,
+    FleetOutputOption,
+    HomeOption,
+    HostKeyChoice,
+    HostKeyOption,
+    IdentityOption,
+    InventoryOption,
+    KnownHostsOption,
+    LimitOption,
+    ParallelOption,
+    PasswordFileOption,
+    PortOption,
+    QuietOption,
+    RegistryArgument,
+    RetriesOption,
+    RunTimeoutOption,
+    TimeoutOption,
+    UserOption,
+    VerboseOption,
+)
+from certkit.errors import CertkitError, InputError
+
+
+def status(
+    registry: RegistryArgument = None,
+    prometheus: Annotated[
+        Path | None,
+        typer.Option(
+            "--prometheus",
+            metavar="FILE",
+            help="Write the figures for node-exporter's textfile collector too; replaced whole.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write one self-contained page too; replaced whole.",
+            show_default=False,
+        ),
+    ] = None,
+    home: HomeOption = None,
+    inventory: InventoryOption = None,
+    limit: LimitOption = None,
+    exclude: ExcludeOption = None,
+    output: FleetOutputOption = FleetOutput.TABLE,
+    parallel: ParallelOption = None,
+    timeout: TimeoutOption = None,
+    run_timeout: RunTimeoutOption = None,
+    retries: RetriesOption = 2,
+    user: UserOption = None,
+    port: PortOption = None,
+    identity_file: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
+    host_key: HostKeyOption = HostKeyChoice.STRICT,
+    ask_pass: AskPassOption = False,
+    password_file: PasswordFileOption = None,
+    ask_become_pass: AskBecomePassOption = False,
+    become_password_file: BecomePasswordFileOption = None,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Read how every host stands, in one round trip, and write nothing there.
+
+    What each runtime trusts for the registry, and what differs from what it should: missing, stale
+    and foreign files, files and directories that get in the way, modes, insecure settings, a
+    restart that is due, the clock. Exits with 4 when something wants attention.
+    """
+    from certkit.cli.ask import next_steps
+    from certkit.cli.render.standing import show_standing, standing_line
+    from certkit.cli.session import Flags, Session
+    from certkit.fleet import status as engine
+    from certkit.fleet.directory import Wanted
+    from certkit.fleet.job import RunOptions
+    from certkit.fleet.report import BundleEntry
+    from certkit.fleet.targets import targets_for
+    from certkit.pki.bundle import fingerprint, subject_text, time_text
+
+    for path in (prometheus, html):
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path.parent} is no directory", "name a file in one that exists")
+    session = Session(
+        Flags(
+            registry=registry,
+            home=home,
+            inventory=inventory,
+            limit=limit,
+            exclude=exclude,
+            output=output,
+            verbose=verbose,
+            quiet=quiet,
+            user=user,
+            port=port,
+            identity_file=identity_file,
+            known_hosts=known_hosts,
+            host_key=host_key,
+            ask_pass=ask_pass,
+            password_file=password_file,
+            ask_become_pass=ask_become_pass,
+            become_password_file=become_password_file,
+        )
+    )
+    settings = session.inventory.settings
+    targets = targets_for(session.hosts, session.references, session.bundle.pem, settings)
+    leaf = session.files.leaf
+    wanted = Wanted(session.bundle.pem, session.bundle.fingerprints, session.references, leaf)
+    with session.running() as running:
+        results = engine.status(
+            targets,
+            wanted,
+            running.connector,
+            RunOptions(
+                parallel=parallel or settings.parallel or 64,
+                retries=retries,
+                host_timeout=timeout,
+                run_timeout=run_timeout,
+            ),
+            watcher=session.watcher(running.screen),
+            stop=session.stop,
+        )
+    report = session.report("status", results, check=True)
+    report.server = BundleEntry(
+        fingerprint(leaf), subject_text(leaf.subject), time_text(leaf.not_valid_after_utc)
+    )
+    now = datetime.now(timezone.utc)
+    if prometheus is not None:
+        from certkit.cli.render.prometheus import exposition
+
+        _write(prometheus, exposition(report, now))
+    if html is not None:
+        from certkit.cli.render.page import page
+
+        _write(html, page(report, now))
+    session.show(
+        report,
+        next_steps(session, report),
+        lambda console, shown, steps: show_standing(console, shown, steps, now),
+        standing_line,
+    )
+    raise session.done(report)
+
+
+def _write(path: Path, text: str) -> None:
+    from certkit.cli.render.whole import write_whole
+
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise CertkitError(
+            f"{path} could not be written: {error.strerror}", "name another file"
+        ) from error

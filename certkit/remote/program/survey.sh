@@ -1,0 +1,143 @@
+# shellcheck shell=sh
+# What `certkit status` wants to know, of all runtimes and users, in one answer. Nothing is written,
+# not even a lock, and nothing of a private key leaves the host but its public half.
+
+# listed PATH: the words of `ls`: sets L_PERM and L_UID.
+listed() {
+  l_line=$(ls -ldn "$1" 2>/dev/null) || return 1
+  # shellcheck disable=SC2086 # split into words, and globbing is off
+  set -- $l_line
+  L_PERM=${1-}
+  L_UID=${3-}
+}
+
+# public_half FILE: of a key that needs no passphrase.
+public_half() {
+  has openssl || return 0
+  guard 5 openssl pkey -in "$1" -passin pass: -pubout 2>/dev/null | hex
+}
+
+# entry PATH: one name in a registry's directory.
+entry() {
+  listed "$1" || return 0
+  n_what=${1##*/}
+  n_word=-
+  n_more=
+  if [ -d "$1" ]; then
+    n_word=directory
+  elif [ ! -e "$1" ]; then
+    n_word=dangling
+  elif [ ! -f "$1" ]; then
+    n_word=other
+  elif [ ! -r "$1" ]; then
+    n_word=unreadable
+  elif grep -q -a 'PRIVATE KEY' "$1" 2>/dev/null || grep -q 'PRIVATE KEY' "$1" 2>/dev/null; then
+    n_word=private
+    n_more=$(public_half "$1")
+  else
+    n_word='file'
+    case $n_what in *.crt | *.cert | *.pem | *.cer) n_more=$(hex <"$1") ;; esac
+  fi
+  say "entry $L_PERM $L_UID $n_word $(printf '%s' "$n_what" | hex). $n_more."
+}
+
+# directory PATH: itself, wherever it leads.
+directory() {
+  ! listed "$1" || say "dir $L_PERM $L_UID $(printf '%s' "$1" | hex)."
+}
+
+# survey_file FILE: what stands in its place, beside it and above it.
+survey_file() {
+  get "f_runtime_$1"
+  [ "$GOT" = "$REPORTED" ] || return 0
+  get "f_path_$1"
+  expand "$GOT"
+  v_path=$GOT
+  v_dir=${v_path%/*}
+  say "place $(printf '%s' "$v_path" | hex)."
+  ! ours "$v_path" 2>/dev/null || say own
+  v_up=${v_dir%/*}
+  directory "${v_up%/*}"
+  directory "$v_up"
+  directory "$v_dir"
+  v_count=0
+  set +f
+  for v_near in "$v_dir"/* "$v_dir"/.[!.]*; do
+    set -f
+    [ -e "$v_near" ] || [ -L "$v_near" ] || continue
+    v_count=$((v_count + 1))
+    [ "$v_count" -le 200 ] || break
+    entry "$v_near"
+  done
+  set -f
+  v_at=$v_dir
+  while [ -n "$v_at" ] && [ ! -d "$v_at" ]; do v_at=${v_at%/*}; done
+  # One line for one file system; a long device's name may push the numbers onto a second.
+  v_free=$(guard 5 df -Pk "${v_at:-/}" 2>/dev/null | tail -n 1 | sed -n 's/.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p')
+  [ -z "$v_free" ] || say "free $v_free"
+}
+
+# survey_paths KEY: those of a list that exist; what belongs to a user, for all users where root asks.
+survey_paths() {
+  get "r_${1}_$REPORTED"
+  v_list=$GOT
+  IFS=$NL
+  for v_one in $v_list; do
+    IFS=' 	
+'
+    expand "$v_one"
+    [ ! -e "$GOT" ] || say "$1 $(printf '%s' "$GOT" | hex)."
+    # shellcheck disable=SC2088 # the two characters as they stand
+    case $ME_UID$NESTED$v_one in
+      '0~/'*)
+        set +f
+        for v_home in /home/*; do
+          set -f
+          v_there=$v_home/${v_one#??}
+          [ ! -e "$v_there" ] || say "$1 $(printf '%s' "$v_there" | hex)."
+        done
+        set -f
+        ;;
+    esac
+  done
+  IFS=' 	
+'
+}
+
+# survey_settings: the insecure registries as the daemon's file has them, and nothing else of it.
+survey_settings() {
+  get "r_settings_$REPORTED"
+  [ -n "$GOT" ] || return 0
+  expand "$GOT"
+  [ -r "$GOT" ] || return 0
+  v_list=$(tr -d '\n' <"$GOT" | sed -n 's/.*"insecure-registries"[^[]*\[\([^]]*\)\].*/\1/p')
+  say "insecure $(printf '%s' "$GOT" | hex). $(printf '%s' "$v_list" | hex)."
+}
+
+survey() {
+  get "r_name_$REPORTED"
+  say "of $GOT"
+  [ ! -f "$STATE/due/$GOT" ] || say due
+  each_file survey_file
+  survey_paths shadow
+  survey_settings
+}
+
+main() {
+  load
+  whoami_here
+  if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID $(date -u +%s)"; fi
+  find_runtimes
+  drop_foreign_runtimes
+  each_runtime tell
+  each_runtime survey
+  IFS=$NL
+  for main_user in $USERS; do
+    IFS=' 	
+'
+    nest "$main_user"
+  done
+  finish 0
+}
+
+data | main

@@ -1,0 +1,136 @@
+"""The survey: the real program, under every shell, on a scratch host that must stay as it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from certkit.errors import ErrorKind, HostError
+from certkit.names import RegistryReference
+from certkit.remote import program
+from certkit.remote.protocol import decode_place
+from certkit.remote.survey import HostSurvey, decode_survey
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import HostState, RuntimeChoice
+
+A = b"-----BEGIN CERTIFICATE-----\nQUFB\n-----END CERTIFICATE-----\n"
+REFERENCE = "registry.lab:5000"
+CERTS = "/etc/docker/certs.d"
+HERE = f"{CERTS}/{REFERENCE}"
+CA = f"{HERE}/ca.crt"
+
+
+def state(*runtimes: str) -> HostState:
+    chosen = RuntimeChoice(runtimes or ("docker",))
+    return desired_state([RegistryReference.parse(REFERENCE)], A, chosen)
+
+
+def survey(host: Any, wanted: HostState | None = None) -> HostSurvey:
+    exchange = program.survey(wanted or state())
+    before = host.tree()
+    done = host.run(exchange)
+    assert done.stderr == b""
+    assert host.tree() == before, "a survey writes nothing, not even a lock"
+    return decode_survey(done.stdout, exchange.nonce)
+
+
+def test_nothing_there(host: Any) -> None:
+    [docker] = survey(host).runtimes
+    assert (docker.name, docker.version, docker.daemon) == ("docker", "26.1.5", True)
+    assert (docker.running, docker.live_restore, docker.restart_due) == (0, False, False)
+    [place] = docker.places
+    assert (place.path, place.own, place.entries) == (CA, False, [])
+    there = shutil.disk_usage(host.root).free / 1024
+    assert place.free is not None and abs(place.free - there) < 0.2 * there
+    assert [one.path for one in place.directories] == ["/etc/docker"]
+
+
+def test_all_kinds_of_entries(host: Any) -> None:
+    exchange = program.place(state())
+    decode_place(host.run(exchange).stdout, exchange.nonce)
+    host.put(f"{HERE}/der.crt", bytes(range(256)), 0o600)
+    host.put(f"{HERE}/x.key", "-----BEGIN PRIVATE KEY-----\nsecret\n", 0o640)
+    host.put(f"{HERE}/odd 'name\t.pem", b"not sent twice")
+    host.put(f"{HERE}/hosts.toml", b"server = 1")
+    host.at(f"{HERE}/sub.crt").mkdir()
+    host.at(f"{HERE}/gone.crt").symlink_to("/nowhere")
+    host.at(HERE).chmod(0o777)
+    host.put("/etc/docker/daemon.json", '{"insecure-registries":\n ["a:1",\n"b"], "x": ["secret"]}')
+    [docker] = survey(host).runtimes
+    [place] = docker.places
+    assert place.own and docker.restart_due
+    assert [oct(one.mode) for one in place.directories][1:] == ["0o755", "0o777"]
+    found = {entry.name: entry for entry in place.entries}
+    assert found["ca.crt"].content == A
+    assert (found["der.crt"].content, found["der.crt"].mode) == (bytes(range(256)), 0o600)
+    assert (found["x.key"].kind, found["x.key"].content) == ("private", b"")
+    assert found["hosts.toml"].kind == "file"
+    assert found["sub.crt"].kind == "directory"
+    assert (found["gone.crt"].kind, found["gone.crt"].link) == ("dangling", True)
+    assert any(name.startswith("odd 'name") for name in found)
+    assert docker.settings == ("/etc/docker/daemon.json", '"a:1","b"')
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_of_a_private_key_only_the_public_half_travels(make_host: Callable[..., Any]) -> None:
+    host = make_host()
+    made = subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        capture_output=True,
+        check=True,
+    ).stdout
+    host.put(f"{HERE}/client.key", made)
+    exchange = program.survey(state())
+    said = host.run(exchange).stdout
+    assert made.split(b"\n")[1].hex().encode() not in said
+    [place] = decode_survey(said, exchange.nonce).runtimes[0].places
+    assert place.entries[0].content.startswith(b"-----BEGIN PUBLIC KEY-----")
+
+
+def test_a_stopped_daemon_and_what_shadows(host: Any) -> None:
+    host.at("/state/running").unlink()
+    host.at(f"{CERTS}/registry.lab_5000_").mkdir(parents=True)
+    [docker] = survey(host).runtimes
+    assert docker.daemon is False and docker.version == ""
+    assert docker.shadows == [f"{CERTS}/registry.lab_5000_"]
+
+
+def test_users_homes_shadow_podman(make_host: Callable[..., Any]) -> None:
+    host = make_host()
+    host.fake("podman", "#!/bin/sh\ncase $1 in version) echo 4.3.1;; esac\n")
+    theirs = f"/home/ann/.config/containers/certs.d/{REFERENCE}"
+    host.at(theirs).mkdir(parents=True)
+    found = survey(host, state("auto"))
+    assert [one.name for one in found.runtimes] == ["docker", "podman"]
+    assert found.runtimes[1].shadows == [theirs]
+    assert found.runtimes[1].daemon is None
+
+
+def test_a_named_runtime_that_is_missing(make_host: Callable[..., Any]) -> None:
+    host = make_host()
+    host.at("/fake/dockerd").unlink()
+    with pytest.raises(HostError) as caught:
+        survey(host)
+    assert caught.value.kind is ErrorKind.DAEMON
+    assert survey(host, state("auto")).runtimes == []
+
+
+def test_a_crowded_directory_is_cut(make_host: Callable[..., Any]) -> None:
+    host = make_host()
+    for number in range(250):
+        host.put(f"{HERE}/{number}.txt", b"")
+    [place] = survey(host).runtimes[0].places
+    assert len(place.entries) == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_owners(make_host: Callable[..., Any]) -> None:
+    host = make_host()
+    os.chown(host.put(CA, A), 1234, 1234)
+    [place] = survey(host).runtimes[0].places
+    assert place.entries[0].uid == 1234
