@@ -16,6 +16,7 @@ from certkit import __version__
 from certkit.cli.backup import backup, restore
 from certkit.cli.demo import demo
 from certkit.cli.distribute import distribute
+from certkit.cli.doctor import doctor
 from certkit.cli.init import init
 from certkit.cli.inspect import inspect
 from certkit.cli.inventory import inventory
@@ -46,6 +47,7 @@ for _command, _sentence in (
     (status, "Show how every host stands; find drift."),
     (renew, "Make a new certificate from the same authority."),
     (remove, "Take the trust off the hosts again."),
+    (doctor, "Find out why a pull fails, and the cure."),
     (inspect, "Show a certificate, the home or a live registry."),
     (inventory, "List the hosts as certkit understands them."),
     (passphrase, "Set, change or remove the authority's passphrase."),

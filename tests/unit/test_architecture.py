@@ -23,6 +23,7 @@ ORDER = (
     ("remote",),
     ("transport",),
     ("fleet",),
+    ("doctor",),
     ("demo",),
     ("cli",),
 )
@@ -38,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "remote": {"names", "runtimes"},
     "transport": {"names", "inventory", "remote"},
     "fleet": {"names", "pki", "inventory", "runtimes", "remote", "transport"},
+    "doctor": {"names", "pki", "home", "runtimes", "remote", "transport", "fleet"},
 }
 # The slow ones, which help and completion must not wait for.
 HEAVY = {"paramiko", "cryptography", "yaml"}
@@ -86,7 +88,9 @@ def test_only_the_transport_and_the_demo_know_paramiko(path: Path) -> None:
 
 def test_the_fleet_prints_nothing() -> None:
     for path in modules():
-        if package(path) in ("fleet", "pki", "runtimes", "remote", "transport", "inventory"):
+        if package(path) in (
+            *("fleet", "pki", "runtimes", "remote", "transport", "inventory", "doctor"),
+        ):
             names = {
                 node.func.id
                 for node in ast.walk(ast.parse(path.read_text("utf-8")))

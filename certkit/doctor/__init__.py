@@ -1,0 +1,1 @@
+"""Why a host does not trust a registry: facts in, findings out."""
