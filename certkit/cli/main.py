@@ -22,6 +22,7 @@ from certkit.cli.inspect import inspect
 from certkit.cli.inventory import inventory
 from certkit.cli.log import log
 from certkit.cli.passphrase import passphrase
+from certkit.cli.registry import app as registry
 from certkit.cli.remove import remove
 from certkit.cli.renew import renew
 from certkit.cli.schema import schema
@@ -58,6 +59,9 @@ for _command, _sentence in (
     (demo, "Show the whole job on an embedded fleet."),
 ):
     app.command(short_help=_sentence)(_command)
+app.add_typer(
+    registry, name="registry", short_help="Put the registry's own certificate into service."
+)
 
 
 def _version(asked: bool) -> None:

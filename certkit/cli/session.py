@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -26,6 +26,7 @@ from certkit.fleet.stop import Stop
 from certkit.home.home import Home, home_path
 from certkit.home.registry import RegistryFiles
 from certkit.inventory.model import Host, Inventory, Overrides
+from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference
 from certkit.pki.bundle import TrustBundle
 from certkit.secret import Secret
@@ -55,6 +56,7 @@ class Flags:
     password_file: Path | None
     ask_become_pass: bool
     become_password_file: Path | None
+    registry_host: Path | None = None
 
 
 class Session:
@@ -98,6 +100,23 @@ class Session:
         )
         for warning in self.inventory.warnings:
             self.warn(warning)
+
+    @property
+    def server(self) -> RegistryHost | None:
+        """The registry's own machine, passwords filled in, where the inventory names it."""
+        found = self.inventory.registry_host
+        if found is None:
+            return None
+        [host] = self._passwords.fill([found.host])
+        return replace(found, host=host)
+
+    def chosen(self, pattern: str | None) -> tuple[Host, ...]:
+        """Hosts of the inventory beside those of the run, passwords filled in.
+
+        Raises:
+            InputError: The pattern is malformed or matches nothing.
+        """
+        return self._passwords.fill(self.inventory.select(pattern)) if pattern else ()
 
     @property
     def terminal(self) -> bool:
@@ -219,7 +238,7 @@ def _load(flags: Flags) -> Inventory:
             "name the hosts' file with -i FILE or CERTKIT_INVENTORY",
         )
     overrides = Overrides(flags.user, flags.port, flags.identity_file)
-    return load(path, overrides=overrides)
+    return load(path, overrides=overrides, registry_host=flags.registry_host)
 
 
 def _registry(home: Home, name: str | None) -> RegistryFiles:

@@ -16,13 +16,17 @@ TIMEOUT = 10.0
 
 
 def fetch_served(
-    reference: RegistryReference, timeout: float = TIMEOUT
+    reference: RegistryReference,
+    timeout: float = TIMEOUT,
+    address: tuple[str, int] | None = None,
 ) -> tuple[x509.Certificate, ...]:
     """Shake hands with a registry and return the certificates it presents, unverified.
 
     Args:
         reference: Where to connect; without a port, 443.
         timeout: For everything together, in seconds.
+        address: Host and port to connect to in place of the reference's own, which is still the
+            name that is asked for.
 
     Returns:
         The server's certificate first; the rest of the chain where Python can tell it (3.13).
@@ -34,7 +38,7 @@ def fetch_served(
 
     def run() -> None:
         try:
-            outcome.append(_handshake(reference, timeout))
+            outcome.append(_handshake(reference, timeout, address or reference.endpoint))
         except HostError as error:
             outcome.append(error)
 
@@ -49,15 +53,17 @@ def fetch_served(
     return outcome[0]
 
 
-def _handshake(reference: RegistryReference, timeout: float) -> tuple[x509.Certificate, ...]:
-    host, port = reference.endpoint
+def _handshake(
+    reference: RegistryReference, timeout: float, address: tuple[str, int]
+) -> tuple[x509.Certificate, ...]:
+    host, port = address
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
         with (
             socket.create_connection((host, port), timeout) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secure,
+            context.wrap_socket(plain, server_hostname=reference.host) as secure,
         ):
             return _presented(secure)
     except socket.gaierror as error:

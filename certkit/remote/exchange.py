@@ -6,7 +6,7 @@ random nonce, so nothing of an operator's ever becomes shell text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Exchange:
     Attributes:
         boot: The argument of ``sh -c``: constant but for the nonce; no newline, no single quote
             and no ``!``, so every login shell (csh and fish too) takes it in single quotes.
-        stdin: The program and its data. Sent whole, then stdin is closed.
+        stdin: The program and its data, perhaps a private key. Sent whole, then stdin is closed.
         ready: Printed by the boot text on stdout before it reads anything. Where privilege needs
             a password, that goes first and `stdin` only once this was seen.
         nonce: Marks this exchange's lines of output; login noise cannot know it.
@@ -24,7 +24,7 @@ class Exchange:
     """
 
     boot: str
-    stdin: bytes
+    stdin: bytes = field(repr=False)
     ready: bytes
     nonce: str
     limit: float

@@ -23,6 +23,7 @@ ORDER = (
     ("remote",),
     ("transport",),
     ("fleet",),
+    ("registry",),
     ("doctor",),
     ("demo",),
     ("cli",),
@@ -39,6 +40,9 @@ ALLOWED: dict[str, set[str]] = {
     "remote": {"names", "runtimes"},
     "transport": {"names", "inventory", "remote"},
     "fleet": {"names", "pki", "inventory", "runtimes", "remote", "transport"},
+    "registry": {
+        *("names", "pki", "home", "inventory", "runtimes", "remote", "transport", "fleet"),
+    },
     "doctor": {"names", "pki", "home", "runtimes", "remote", "transport", "fleet"},
 }
 # The slow ones, which help and completion must not wait for.

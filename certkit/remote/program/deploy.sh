@@ -1,0 +1,271 @@
+# shellcheck shell=sh disable=SC2034 # the parts are joined before they run
+# Deploying: the pair placed as one, the registry made to take it up, and what it serves compared; where
+# that is not the new one, the old pair comes back. `settle` ends it, `revert` undoes it, each on the
+# operator's word.
+#
+# In $STATE/registry/<path of the certificate>/:
+#   record  the certificate that certkit last put there: while it stands, the pair is certkit's own
+#   due     a deployment was begun and is not settled
+#   old.1 old.2 before plan   for the way back: the pair, what was served, what was done; only while due
+
+# ours PATH: the pair is judged by its certificate, so that nothing of a key is kept for this.
+ours() { [ "$PAIR" = ours ]; }
+
+alike() {
+  if has cmp; then cmp -s "$1" "$2"; else [ "$(od -v -tx1 <"$1")" = "$(od -v -tx1 <"$2")" ]; fi
+}
+
+judge_pair() {
+  PAIR=foreign
+  get f_path_1
+  j_path=$GOT
+  if [ -f "$DUE" ]; then
+    PAIR=ours
+    return
+  fi
+  [ -f "$j_path" ] || return 0
+  if [ -f "$SHELF/record" ] && alike "$SHELF/record" "$j_path"; then PAIR=ours; fi
+  get f_content_1
+  for j_blob in $GOT $S_KNOWN; do
+    get "blob_$j_blob"
+    ! same_as "$j_path" || PAIR=ours
+  done
+}
+
+# relabel FILE AS: with SELinux, the label of what is replaced; else one that a container may read.
+relabel() {
+  if [ -z "${SELINUX-}" ]; then
+    SELINUX=no
+    ! selinuxenabled 2>/dev/null || SELINUX=yes
+  fi
+  [ "$SELINUX" = yes ] || return 0
+  if [ "$1" != "$2" ] && [ -e "$2" ] && chcon --reference="$2" "$1" 2>/dev/null; then return 0; fi
+  case $S_WAY in
+    container | existing | compose) ! chcon -t container_file_t "$1" 2>/dev/null || return 0 ;;
+  esac
+  r_label=$(matchpathcon -n "$2" 2>/dev/null) && chcon "$r_label" "$1" 2>/dev/null && return 0
+  restorecon "$1" 2>/dev/null
+  :
+}
+
+survey() {
+  WRITES=0
+  FOREIGN=0
+  judge_pair
+  for s_n in 1 2; do
+    examine "$s_n"
+    get "f_action_$s_n"
+    case $GOT in
+      write) WRITES=$((WRITES + 1)) ;;
+      foreign) FOREIGN=$((FOREIGN + 1)) ;;
+    esac
+  done
+}
+
+tell_files() {
+  for t_n in 1 2; do
+    get "f_real_$t_n"
+    t_path=$GOT
+    get "f_reason_$t_n"
+    t_reason=${GOT:--}
+    get "f_action_$t_n"
+    case $GOT in write) GOT=would_change ;; esac
+    say "file $GOT $t_reason $(printf '%s' "$t_path" | hex)."
+  done
+}
+
+# needed: is there anything to do?
+needed() {
+  [ "$WRITES" = 0 ] && [ -z "$IDLE" ] && ! [ -f "$DUE" ] || return 0
+  case $PLAN in
+    none) return 1 ;;
+    create | recreate) return 0 ;;
+  esac
+  [ "$OPENSSL" = yes ] && [ "$SERVED" != "$S_WANT" ]
+}
+
+# keep: for the way back. While a deployment is due, what it kept is what was last known to be served.
+keep() {
+  [ ! -f "$DUE" ] || return 0
+  k_said=$( (umask 077 && mkdir -p "$SHELF") 2>&1) || fail_io "$SHELF" "$k_said"
+  rm -f "$SHELF/old.1" "$SHELF/old.2"
+  for k_n in 1 2; do
+    get "f_state_$k_n"
+    [ "$GOT" = file ] || continue
+    get "f_real_$k_n"
+    shelve "$GOT" "$SHELF/old.$k_n"
+  done
+  k_said=$( (umask 077 && printf '%s\n' "$SERVED" | cat >"$SHELF/before" &&
+    printf '%s\n' "$PLAN" | cat >"$SHELF/plan" && : >"$DUE") 2>&1) || fail_io "$SHELF" "$k_said"
+  durable "$DUE"
+}
+
+# swap: the key first; until the registry is restarted, it goes on with what it has read.
+swap() {
+  trap '' HUP PIPE TERM INT
+  MADE=
+  for w_n in 2 1; do
+    get "f_action_$w_n"
+    [ "$GOT" = write ] || continue
+    get "f_real_$w_n"
+    w_path=$GOT
+    w_said=$(mv -f "${w_path%/*}/.certkit-$N-$w_n" "$w_path" 2>&1) || {
+      put_back
+      fail_io "$w_path" "$w_said"
+    }
+    durable "${w_path%/*}"
+    put "f_action_$w_n" changed
+  done
+}
+
+forget_old() {
+  rm -f "$DUE" "$SHELF/old.1" "$SHELF/old.2" "$SHELF/before" "$SHELF/plan"
+  durable "$SHELF"
+}
+
+# put_back: the pair, and the container, as they were before.
+put_back() {
+  p_failed=
+  for p_n in 1 2; do
+    get "f_path_$p_n"
+    p_temp=${GOT%/*}/.certkit-$N-old
+    if [ -f "$SHELF/old.$p_n" ]; then
+      if cp -p "$SHELF/old.$p_n" "$p_temp" && relabel "$p_temp" "$GOT" && mv -f "$p_temp" "$GOT"; then :; else
+        rm -f "$p_temp"
+        p_failed=yes
+      fi
+    else
+      rm -f "$GOT" || p_failed=yes
+    fi
+    sync "${GOT%/*}" || sync
+  done 2>/dev/null
+  if [ "$S_WAY" = container ]; then
+    if has_container "$S_NAME-certkit-old"; then
+      engine rm -f "$S_NAME"
+      engine rename "$S_NAME-certkit-old" "$S_NAME" || p_failed=yes
+    elif [ "$1" = create ]; then
+      engine rm -f "$S_NAME"
+    fi
+  fi >/dev/null 2>&1
+  [ -z "$p_failed" ]
+}
+
+# go_back: put back, start again, and wait for what was served before. Sets WORD.
+go_back() {
+  WORD=rolled_back
+  b_before=$(cat "$SHELF/before" 2>/dev/null)
+  b_plan=$(cat "$SHELF/plan" 2>/dev/null)
+  b_old=
+  [ "$OPENSSL" = no ] || [ ! -f "$SHELF/old.1" ] || b_old=$(fingerprint <"$SHELF/old.1")
+  b_had=
+  [ ! -f "$SHELF/old.1" ] || b_had=yes
+  put_back "$b_plan" || WORD=rollback_failed
+  forget_old
+  PLAN=restart
+  if [ "$b_plan" = create ] || { [ -z "$b_had" ] && [ "${b_before:--}" = - ]; }; then return; fi
+  b_why=$WHY
+  activate
+  # What was not served before need not come up again.
+  if [ "${b_before:--}" != - ] && [ "$S_WAY" != files ]; then
+    until_served "$b_before" ${b_old:+"$b_old"} || WORD=rollback_failed
+  fi
+  WHY=$b_why
+}
+
+settle() {
+  get f_path_1
+  (umask 077 && mkdir -p "$SHELF") 2>/dev/null
+  shelve "$GOT" "$SHELF/record"
+  forget_old
+  [ "$S_WAY" != container ] || ! has_container "$S_NAME-certkit-old" ||
+    engine rm -f "$S_NAME-certkit-old" >/dev/null 2>&1
+  :
+}
+
+result() {
+  now
+  say "result $1 $((NOW - STARTED)) ${WHY:--}"
+  unlock
+  finish 0
+}
+
+main() {
+  # Where printf is a program of its own, the key would stand in its arguments.
+  case $(command -v printf) in printf) ;; *) fail no_builtin printf ;; esac
+  serve_load
+  whoami_here
+  say "start $ME_UID $(date -u +%s)"
+  get f_path_1
+  SHELF=$STATE/registry$GOT
+  DUE=$SHELF/due
+  LOG=$STATE/registry.log
+  WHY=
+  now
+  STARTED=$NOW
+  acquaint
+  if [ "$S_DO" != deploy ]; then
+    lock "$O_WAIT"
+    (: >"$LOG") 2>/dev/null || LOG=/dev/null
+    trap '' HUP PIPE TERM INT
+    if [ "$S_DO" = settle ]; then
+      settle
+      result settled
+    fi
+    [ -f "$DUE" ] || result none
+    go_back
+    served
+    say "served $SERVED"
+    result "$WORD"
+  fi
+  survey
+  served
+  say "before $SERVED"
+  say "plan $PLAN"
+  m_word=unchanged
+  if [ "$FOREIGN" -gt 0 ] && [ "$O_FORCE" = 0 ]; then
+    tell_files
+    result foreign
+  fi
+  ! needed || m_word=would_change
+  if [ "$O_CHECK" = 1 ] || [ "$m_word" = unchanged ]; then
+    tell_files
+    say "served $SERVED"
+    if [ "$O_CHECK" = 0 ] && ! [ -f "$SHELF/record" ]; then
+      lock "$O_WAIT"
+      settle
+    fi
+    result "$m_word"
+  fi
+  lock "$O_WAIT"
+  (: >"$LOG") 2>/dev/null || LOG=/dev/null
+  survey
+  [ "$FOREIGN" = 0 ] || [ "$O_FORCE" = 1 ] || result foreign
+  fetch
+  sweep
+  for m_n in 1 2; do
+    get "f_action_$m_n"
+    [ "$GOT" != write ] || stage "$m_n"
+  done
+  keep
+  swap
+  tell_files
+  if [ "$S_WAY" = files ]; then result changed; fi
+  m_since=$(date -u +%s)
+  # Another one of the same look may be served still while the new one starts: not before it is told.
+  if activate && until_served "$S_WANT"; then
+    say "served $SERVED"
+    result changed
+  fi
+  WHY=${WHY:-start}
+  say "served $SERVED"
+  say "journal $(last_words "$m_since")"
+  if [ "$WRITES" = 0 ] && [ "$PLAN" != create ] && [ "$PLAN" != recreate ]; then
+    # Nothing is new, so there is nothing to go back to.
+    forget_old
+    result failed
+  fi
+  go_back
+  result "$WORD"
+}
+
+data | main
