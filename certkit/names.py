@@ -107,9 +107,9 @@ class SubjectName:
 class RegistryReference:
     """A registry as image names write it: ``host``, ``host:port`` or ``[IPv6]:port``.
 
-    The host is lower-cased and an IPv6 address compressed (RFC 5952). Docker looks the trust up
-    under the reference byte for byte, so images must be named with the text shown here; Docker
-    accepts upper case in image names, but then looks in a directory of that spelling.
+    An IPv6 address is compressed (RFC 5952). Docker looks the trust up under the reference byte
+    for byte and accepts upper case in image names, so capital letters are refused: the one host
+    would have as many directories as spellings.
 
     Attributes:
         written: The whole reference, normalised, as it stands in image names.
@@ -166,6 +166,13 @@ class RegistryReference:
                     what,
                     "ends with a dot, which image names cannot hold",
                     f"write {trimmed}{colon}{digits}" if trimmed else "",
+                )
+            if bare.isascii() and bare != bare.lower():
+                fail(
+                    text,
+                    what,
+                    "has capital letters, and Docker would take each spelling for another registry",
+                    f"write {text.lower()}, and name images so",
                 )
             if "*" in bare:
                 fail(

@@ -36,7 +36,7 @@ from certkit.cli.options import (
 def verify(
     registry: RegistryArgument = None,
     image: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--image",
             metavar="REPO[:TAG|@DIGEST]",
@@ -44,7 +44,7 @@ def verify(
             "by that digest too. Default: ask for a name that does not exist.",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     home: HomeOption = None,
     inventory: InventoryOption = None,
     limit: LimitOption = None,
@@ -99,7 +99,7 @@ def verify(
     )
     settings = session.inventory.settings
     targets = targets_for(session.hosts, session.references, session.bundle.pem, settings)
-    pulled = image_of(image, session.references)
+    pulled = "" if image is None else image_of(image, session.references)
     with session.running() as running:
         results = engine.verify(
             targets,

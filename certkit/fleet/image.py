@@ -20,14 +20,12 @@ def image_of(text: str, references: Sequence[RegistryReference]) -> str:
 
     Args:
         text: ``team/app``, ``team/app:1.2`` or ``team/app@sha256:...``, with or without the
-            registry in front; empty for none.
+            registry in front.
         references: The registry and its aliases.
 
     Raises:
         InputError: It is no such reference.
     """
-    if not text:
-        return ""
     bare = text
     for reference in references:
         bare = bare.removeprefix(f"{reference.text}/")

@@ -50,5 +50,5 @@ def choose_registry(
 
 def machine_name() -> str:
     """This machine's fully qualified name; its plain one when that is only localhost."""
-    name = socket.getfqdn().rstrip(".")
+    name = socket.getfqdn().rstrip(".").lower()
     return socket.gethostname() if name.split(".")[0] in {"localhost", ""} else name

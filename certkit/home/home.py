@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -145,9 +145,12 @@ class Home:
             found = RegistryFiles(directory)
             if reference in found.references:
                 return found
-        for files in self.registries():
-            if reference in files.references:
-                return files
+        for other in self._directories():
+            # One that is half made, and is not the one that is meant, is in nobody's way.
+            with suppress(HomeError):
+                files = RegistryFiles(other)
+                if reference in files.references:
+                    return files
         return None
 
     def registry(self, reference: RegistryReference | str) -> RegistryFiles:

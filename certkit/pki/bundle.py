@@ -153,9 +153,9 @@ def _blocks(text: str, source: str) -> Iterable[tuple[int, bytes]]:
                 continue
             match = _BEGIN.fullmatch(line)
             if match is None:
+                # Without the text: somebody may have named a password's file.
                 raise InputError(
-                    f"{source} has text that is not PEM on line {number}: "
-                    f"'{_UNSAFE.sub('?', line[:40])}'",
+                    f"{source} has text that is not PEM on line {number}",
                     "keep only the BEGIN to END CERTIFICATE blocks; comments start with #",
                 )
             label, body = match[1], []

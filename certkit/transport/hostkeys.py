@@ -47,6 +47,7 @@ class _Known:
 
     names: tuple[str, ...]
     plain: tuple[Entry, ...]
+    confirming: tuple[Entry, ...]
     authorities: tuple[Entry, ...]
     revoked: frozenset[bytes]
 
@@ -79,7 +80,11 @@ class HostKeys:
         plain = [a for entry in known.plain for a in _algorithms_of(entry.key_type)]
         certified = CERT_ALGORITHMS if known.authorities else ()
         held = [a for a in (*certified, *PLAIN_ALGORITHMS) if a in certified or a in plain]
-        return tuple(held) or PLAIN_ALGORITHMS
+        if held:
+            return tuple(held)
+        # A key of another port is asked for first, and whoever is here may have another.
+        hoped = [a for entry in known.confirming for a in _algorithms_of(entry.key_type)]
+        return tuple(dict.fromkeys((*hoped, *PLAIN_ALGORITHMS)))
 
     def check(self, host: Host, blob: bytes) -> None:
         """Accept or refuse the key that `host` presented.
@@ -108,7 +113,7 @@ class HostKeys:
             _check_pin(host.host_key, plain)
             return
         fault = self._certificate_fault(host, known, certificate)
-        if fault == "" or any(entry.blob == plain for entry in known.plain):
+        if fault == "" or any(entry.blob == plain for entry in (*known.plain, *known.confirming)):
             return
         if known.plain:
             raise _changed(known, plain)
@@ -222,13 +227,22 @@ def _stamps(files: tuple[Path, ...]) -> tuple[object, ...]:
 
 
 def _search(database: KnownHosts, names: tuple[str, ...]) -> _Known:
+    """Look names up, the first one first; the others where it is not known.
+
+    What stands under the bare name of a host with a port of its own may confirm its key, and never
+    contradict it: behind another port there may be another machine.
+    """
     entries = list(database.matching(names[0]))
+    confirming: list[Entry] = []
     for name in names[1:]:
         if not any(entry.marker != "revoked" for entry in entries):
-            entries += database.matching(name)
+            found = list(database.matching(name))
+            confirming += [entry for entry in found if not entry.marker]
+            entries += [entry for entry in found if entry.marker]
     return _Known(
         names,
         tuple(e for e in entries if not e.marker),
+        tuple(confirming),
         tuple(e for e in entries if e.marker == "cert-authority"),
         frozenset(e.blob for e in entries if e.marker == "revoked"),
     )

@@ -69,6 +69,19 @@ def test_accept_new_keeps_what_is_there_and_hashes_like_it(sshd: Sshd, tmp_path:
     connect(sshd, known_hosts_files=(known,))
 
 
+def test_the_key_of_another_port_confirms_and_never_contradicts(sshd: Sshd, tmp_path: Path) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text(f"{sshd.host} {public(sshd.host_key)}\n")
+    connect(sshd, known_hosts_files=(known,))
+
+    other = f"{sshd.host} {public(keygen(tmp_path / 'other'))}\n"
+    known.write_text(other)
+    assert "changed" not in refusal(sshd, known_hosts_files=(known,)).message
+    connect(sshd, "accept-new", known_hosts_files=(known,))
+    added = f"[{sshd.host}]:{sshd.port} {public(sshd.host_key)}\n"
+    assert known.read_text() == other + added
+
+
 def test_accept_new_by_many_threads_writes_one_line(sshd: Sshd, tmp_path: Path) -> None:
     known = tmp_path / "known_hosts"
     connector = open_connector(ConnectorOptions(known_hosts=known, host_key_policy="accept-new"))

@@ -17,7 +17,6 @@ from certkit.names import RegistryReference, SubjectName
     [
         ("registry.lab:5000", "registry.lab:5000", ("registry.lab", 5000), "registry.lab_5000"),
         ("registry.lab", "registry.lab", ("registry.lab", 443), "registry.lab_443"),
-        ("REGISTRY.Lab:5000", "registry.lab:5000", ("registry.lab", 5000), "registry.lab_5000"),
         ("registry:5000", "registry:5000", ("registry", 5000), "registry_5000"),
         ("http:5000", "http:5000", ("http", 5000), "http_5000"),
         ("10.0.0.20:5000", "10.0.0.20:5000", ("10.0.0.20", 5000), "10.0.0.20_5000"),
@@ -53,6 +52,7 @@ def test_a_reference_is_normalised(
         ("1.2.3:5000", "all numbers", "four numbers"),
         ("010.0.0.1:5000", "all numbers", "four numbers"),
         ("0x7f000001:5000", "all numbers", "four numbers"),
+        ("REGISTRY.Lab:5000", "capital letters", "write registry.lab:5000"),
         ("my_registry.lab:5000", "underscore", "my-registry.lab"),
         ("", "empty", "registry.lab:5000"),
         (":5000", "no host", "registry.lab:5000"),

@@ -105,7 +105,6 @@ def test_an_unreachable_host_does_not_spoil_the_others() -> None:
 @pytest.mark.parametrize(
     ("text", "image"),
     [
-        ("", ""),
         ("app", "app:latest"),
         ("team/app:1.2", "team/app:1.2"),
         ("registry.lab:5000/team/app", "team/app:latest"),
@@ -116,7 +115,9 @@ def test_images_as_people_write_them(text: str, image: str) -> None:
     assert image_of(text, (REGISTRY,)) == image
 
 
-@pytest.mark.parametrize("text", ["App", "-x", "a b", "app@sha256:12", "other.lab:5000/app", "a:"])
+@pytest.mark.parametrize(
+    "text", ["", "App", "-x", "a b", "app@sha256:12", "other.lab:5000/app", "a:"]
+)
 def test_images_that_are_none(text: str) -> None:
     with pytest.raises(InputError):
         image_of(text, (REGISTRY,))
