@@ -14,6 +14,7 @@ from certkit.cli.render.standing import (
     STATES,
     by_urgency,
     days_left,
+    ends,
     found_words,
     standing_words,
     state_of,
@@ -92,7 +93,7 @@ def _expiries(report: FleetReport, now: datetime) -> list[_Expiry]:
             what,
             plain(one.subject),
             one.not_after[:10],
-            f"in {count(left, 'day')}" if left >= 0 else f"ended {count(-left, 'day')} ago",
+            ends(one.not_after, now),
             left < _SOON,
             round(100 * max(left, 0) / max(last, 1), 1),
         )

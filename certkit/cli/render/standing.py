@@ -49,6 +49,12 @@ def days_left(not_after: str, now: datetime) -> int:
     return (end - now).days
 
 
+def ends(not_after: str, now: datetime) -> str:
+    """Return when that is, in words: ``ends in 30 days``."""
+    left = days_left(not_after, now)
+    return f"ends in {count(left, 'day')}" if left >= 0 else f"ended {count(-left, 'day')} ago"
+
+
 def standing_words(runtime: RuntimeResult) -> str:
     """Return one runtime in a few words."""
     words = [f"{runtime.name} {runtime.version}".strip()]
@@ -84,11 +90,9 @@ def show_standing(
     show_errors(console, report)
     _line(console)
     for entry in report.bundle:
-        left = days_left(entry.not_after, now)
-        _line(console, f"authority {entry.subject}: {count(left, 'day')} left")
+        _line(console, f"authority {entry.subject} {ends(entry.not_after, now)}")
     if report.server is not None:
-        left = days_left(report.server.not_after, now)
-        _line(console, f"certificate {report.server.subject}: {count(left, 'day')} left")
+        _line(console, f"certificate {report.server.subject} {ends(report.server.not_after, now)}")
     _line(console, standing_line(report), "bold")
     for step in next_steps:
         _line(console, f"next: {step}", "cyan")

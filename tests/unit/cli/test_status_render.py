@@ -89,7 +89,7 @@ def test_the_table_begins_with_what_needs_attention() -> None:
     assert text.count("missing: web-[01-02]: /p/ca.crt is missing\n  certkit distribute\n") == 1
     assert "note: web-02: /p/x is read by no client" in text
     assert "gone: did not answer\n  look at it" in text
-    assert "certificate CN=leaf: 19 days left" in text
+    assert "certificate CN=leaf ends in 19 days" in text
     assert "6 hosts: 2 ok, 3 drift, 1 unreachable" in standing_line(FLEET)
     assert "\x1b" not in text and "\u202e" not in text
     assert "web-[01-02]: drift" in shown(FLEET, 40)

@@ -1,0 +1,77 @@
+"""The page in a real browser: nothing hangs over the edge, on a desktop and on a phone."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from certkit.cli.render.page import page
+from certkit.errors import ErrorKind
+from certkit.fleet.findings import Finding
+from certkit.fleet.report import (
+    BundleEntry,
+    FleetReport,
+    HostResult,
+    Outcome,
+    Problem,
+    RuntimeResult,
+    Standing,
+)
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
+LONG = "ci-runner-" + "with-a-very-long-name" * 4 + ".eu-central.example.internal"
+
+
+def fleet() -> FleetReport:
+    path = "/etc/docker/certs.d/registry.lab:5000/" + "x" * 120 + ".crt"
+    found = Finding("foreign_authority", path, f"{path} makes it trust CN=x as well", f"rm {path}")
+    standing = Standing((), (found,), True, 3, True, True, 10**9)
+    runtime = RuntimeResult("docker-rootless (somebody)", "26.1.5", standing=standing)
+    entry = BundleEntry("a" * 64, "CN=" + "authority " * 12, "2036-05-29T00:00:00Z")
+    leaf = BundleEntry("b" * 64, "CN=leaf", "2026-06-20T00:00:00Z")
+    hosts = [
+        HostResult(LONG, "fd00::1", Outcome.WOULD_CHANGE, 1.0, (runtime,), clock=0.0),
+        HostResult("ok", "10.0.0.1", Outcome.UNCHANGED, 1.0, (RuntimeResult("docker"),), clock=0.0),
+        HostResult("x", "x", Outcome.UNREACHABLE, 1.0, (), Problem(ErrorKind.DNS, "y" * 200)),
+    ]
+    return FleetReport("status", "registry.lab:5000", True, (entry,), hosts, server=leaf)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_nothing_hangs_over_the_edge(tmp_path: Path, width: int) -> None:
+    # In a frame, since a browser's own window does not become as narrow as a phone.
+    frame = f'<iframe width="{width}" height="800" style="border:0" srcdoc="%s"></iframe>'
+    measure = (
+        "<script>onload = () => { const d = document.querySelector('iframe').contentDocument;"
+        "document.title = 'measured ' + d.documentElement.scrollWidth + ' ' +"
+        "d.querySelectorAll('.card').length + ' ' + d.body.scrollHeight; }</script>"
+    )
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(frame % html.escape(page(fleet(), NOW)) + measure)
+    assert BROWSER
+    shown = subprocess.run(
+        [
+            *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000"),
+            *("--dump-dom", wrapper.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    measured = re.search(r"measured (\d+) (\d+) (\d+)", shown)
+    assert measured, shown[:300]
+    wide, cards, high = map(int, measured.groups())
+    assert wide <= width
+    assert cards == 2
+    assert high > 300
