@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certkit.cli.options import DocumentOutput, HomeOption, OutputOption, PassphraseFileOption
+from certkit.cli.options import (
+    BecomePasswordFileOption,
+    DocumentOutput,
+    FleetOutput,
+    HomeOption,
+    HostKeyChoice,
+    HostKeyOption,
+    IdentityOption,
+    InventoryOption,
+    KnownHostsOption,
+    OutputOption,
+    PassphraseFileOption,
+    PasswordFileOption,
+    UserOption,
+)
+from certkit.cli.registry import RegistryHostOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,14 +93,31 @@ def renew(
     discard: Annotated[
         bool, typer.Option("--discard", help="Throw the waiting certificate away.")
     ] = False,
+    deploy: Annotated[
+        bool,
+        typer.Option(
+            "--deploy",
+            help="Put it into service too, as `certkit registry deploy --next` does; it becomes "
+            "the current one when it is served.",
+        ),
+    ] = False,
+    inventory: InventoryOption = None,
+    registry_host: RegistryHostOption = None,
+    user: UserOption = None,
+    identity_file: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
+    host_key: HostKeyOption = HostKeyChoice.STRICT,
+    password_file: PasswordFileOption = None,
+    become_password_file: BecomePasswordFileOption = None,
     passphrase_file: PassphraseFileOption = None,
     home: HomeOption = None,
     output: OutputOption = DocumentOutput.TABLE,
 ) -> None:
     """Make a new certificate for a registry, from the same authority. Hosts need nothing.
 
-    It lies beside the old one until it is in service: put it there, then run this with --served.
-    Run again meanwhile, it returns the one that is waiting.
+    It lies beside the old one until it is in service: --deploy puts it there; or put it there
+    yourself, then run this with --served. Run again meanwhile, it returns the one that is waiting.
+    The options from --inventory to --become-password-file are for --deploy.
     """
     from datetime import datetime, timezone
 
@@ -103,6 +135,8 @@ def renew(
     wish = RenewalWish.parse(
         sans=san or (), aliases=alias or (), key_type=key_type, days=days, reuse_key=reuse_key
     )
+    if deploy and (served or discard):
+        raise InputError("--deploy puts it into service, and sees for itself", "give it alone")
     if (served or discard) and (wish != RenewalWish() or if_due or (served and discard)):
         raise InputError("--served and --discard stand alone", "give one of them, and no wishes")
     window = parse_duration(if_due, "--if-due") if if_due else None
@@ -126,15 +160,47 @@ def renew(
         if not is_due(files, window, now):
             return
         refuse_useless(files)
+    session = None
+    if deploy:
+        from certkit.cli import serving
+        from certkit.cli.session import Flags, Session
+
+        # Before anything is made: an inventory that cannot be used makes no certificate.
+        session = Session(
+            Flags(
+                registry=files.reference.text,
+                home=home,
+                inventory=inventory,
+                limit=None,
+                exclude=None,
+                output=FleetOutput(output.value),
+                verbose=0,
+                quiet=False,
+                user=user,
+                port=None,
+                identity_file=identity_file,
+                known_hosts=known_hosts,
+                host_key=host_key,
+                ask_pass=False,
+                password_file=password_file,
+                ask_become_pass=False,
+                become_password_file=become_password_file,
+                registry_host=registry_host,
+            )
+        )
+        serving.required(session)
     ask = words.ask_secret if words.on_terminal() else None
     made = prepare(opened, files, wish, PassphraseSources(passphrase_file, ask=ask), now)
     report = RenewReport(opened, made, now)
-    _show(console, report)
+    _show(console, report, last=session is None)
+    if session is not None:
+        put = serving.deploy(session, check=False, force=False, waiting=True)
+        raise session.done(put)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())
 
 
-def _show(console: Console, report: RenewReport) -> None:
+def _show(console: Console, report: RenewReport, *, last: bool) -> None:
     from certkit.cli.words import say, say_pairs
 
     say(console, report.headline, "bold")
@@ -142,6 +208,8 @@ def _show(console: Console, report: RenewReport) -> None:
     for warning in report.waiting.warnings:
         say(console, f"warning: {warning}", "yellow")
     say(console)
+    if not last:
+        return
     say(console, "Next", "bold")
     for number, (sentence, command) in enumerate(report.next_steps, 1):
         say(console, f"  {number}. {sentence}:")

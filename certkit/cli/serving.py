@@ -27,8 +27,8 @@ def deploy(
     check: bool,
     force: bool,
     waiting: bool,
-    witnesses: str | None,
-    retries: int,
+    witnesses: str | None = None,
+    retries: int = 2,
 ) -> FleetReport:
     """Put the current or the waiting pair into service, promote the latter, and show the report.
 
@@ -36,7 +36,7 @@ def deploy(
         InputError: The inventory names no registry host, or nothing is waiting.
         HomeError: The home is unusable.
     """
-    server = _server(session)
+    server = required(session)
     files = session.files
     next_leaf = leaves.find_next(files)
     known: tuple[bytes, ...]
@@ -96,7 +96,12 @@ def status(session: Session, *, witnesses: str | None, output: DocumentOutput) -
     return found
 
 
-def _server(session: Session) -> RegistryHost:
+def required(session: Session) -> RegistryHost:
+    """Return the registry's own machine.
+
+    Raises:
+        InputError: Nothing says which it is.
+    """
     server = session.server
     if server is None:
         raise InputError(

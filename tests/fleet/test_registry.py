@@ -215,9 +215,14 @@ def test_an_existing_container(fleet: Fleet, operator: Operator) -> None:
     inventory(operator, fleet, {"run": "existing-container", "name": "theirs", **paths})
     try:
         assert only(types(operator, "deploy"))["outcome"] == "unchanged"
-        before = container_start(machine, "theirs")
-        operator.types("renew", REGISTRY)
-        assert only(types(operator, "deploy", "--next"))["outcome"] == "changed"
+        before, old = container_start(machine, "theirs"), home_says(operator)
+        known = str(operator.lab.known_hosts())
+        options = ("--known-hosts", known, "-o", "json")
+        quiet = operator.types("renew", REGISTRY, "--if-due", "30d", "--deploy", *options)
+        assert (quiet.stdout, quiet.stderr) == ("", "")
+        run = operator.types("renew", REGISTRY, "--if-due", "900d", "--deploy", *options)
+        assert only(run)["outcome"] == "changed"
+        assert home_says(operator) != old
         assert container_start(machine, "theirs") != before
         assert served(machine) == home_says(operator)
     finally:

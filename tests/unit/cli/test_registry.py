@@ -1,0 +1,88 @@
+"""`certkit registry` and `certkit renew --deploy`: what is refused before anything connects."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from certkit.errors import ErrorKind, HostError
+from certkit.fleet.report import FleetReport, HostResult, Outcome, RuntimeResult
+from certkit.home.waiting import NEXT
+from tests.unit.cli.running import Command
+
+SERVER = "registry_host: {host: {address: 127.0.0.1, connection: local}, run: files, "
+PAIR = "certificate: /srv/certs/server.crt, key: /srv/certs/server.key}\n"
+
+
+@pytest.fixture
+def certkit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    for name in ("CERTKIT_CA_PASSPHRASE", "CERTKIT_INVENTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CERTKIT_HOME", str(tmp_path / "H"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("certkit.cli.words.on_terminal", lambda: False)
+    command = Command(monkeypatch, capsys)
+    assert command("init", "registry.lab:5000", "--no-passphrase").code == 0
+    Path("hosts.yaml").write_text("registry: registry.lab:5000\nhosts: [web01]\n")
+    return command
+
+
+def test_without_a_registry_host(certkit: Command, tmp_path: Path) -> None:
+    for words in (("registry", "deploy"), ("renew", "--deploy")):
+        ran = certkit(*words)
+        assert ran.code == 2
+        assert "does not say where the registry runs" in ran.err
+        assert "--registry-host FILE" in ran.err
+    assert not list(tmp_path.glob(f"H/registries/*/{NEXT}"))
+
+
+def test_nothing_is_waiting(certkit: Command) -> None:
+    Path("hosts.yaml").write_text(f"{SERVER}{PAIR}hosts: [web01]\n")
+    ran = certkit("registry", "deploy", "--next")
+    assert ran.code == 2 and "is waiting" in ran.err
+
+
+def test_a_key_of_another_certificate_is_refused_here(certkit: Command, tmp_path: Path) -> None:
+    Path("hosts.yaml").write_text(f"{SERVER}{PAIR}hosts: [web01]\n")
+    [directory] = (tmp_path / "H/registries").iterdir()
+    (directory / "server.key").write_bytes((directory / "ca.key").read_bytes())
+    ran = certkit("registry", "deploy")
+    assert ran.code == 3 and "does not belong" in ran.err
+
+
+def test_deploying_and_seeing_for_oneself(certkit: Command) -> None:
+    for flag in ("--served", "--discard"):
+        assert certkit("renew", "--deploy", flag).code == 2
+
+
+def test_not_due_needs_no_inventory(certkit: Command) -> None:
+    Path("hosts.yaml").unlink()
+    ran = certkit("renew", "--if-due", "1d", "--deploy")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+def test_status_of_what_nobody_serves(certkit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise HostError(ErrorKind.REFUSED, "nothing listens there")
+
+    monkeypatch.setattr("certkit.registry.sight.fetch_served", refuse)
+    ran = certkit("registry", "status", "-o", "json")
+    document = json.loads(ran.out)
+    assert (ran.code, document["schema"]) == (4, "certkit.registry-status/1")
+    assert (document["says"], document["seen"][0]["error"]["kind"]) == ("nothing", "refused")
+    ran = certkit("registry", "status")
+    assert ran.code == 4
+    assert "no certificate was seen" in ran.out and "nothing listens there" in ran.out
+
+
+def test_the_report_fits_the_schema() -> None:
+    schema = json.loads((files("certkit") / "schemas/fleet.schema.json").read_text())
+    host = HostResult("r", "10.0.0.1", Outcome.CHANGED, 1.0, (RuntimeResult("registry"),))
+    report = FleetReport("registry deploy", "registry.lab:5000", False, (), [host])
+    jsonschema.validate(report.to_json(), schema)
