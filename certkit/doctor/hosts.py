@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 
@@ -96,6 +96,12 @@ def _ask(
     state = patient.state
     talk = RemoteTalk()
     placed = talk.place(connection, state, check=True, force=False, restarts=False, limit=limit)
+    # Of a user's run that failed nothing is known, and the others are to be examined all the same.
+    known_of = tuple(one for one in placed.runtimes if one.problem is None)
+    problems = [one.problem for one in placed.runtimes if one.problem is not None]
+    if problems and not known_of:
+        raise problems[0]
+    placed = replace(placed, runtimes=known_of)
     about = [
         (state_of(state, report), report.user, questions(state_of(state, report), references))
         for report in placed.runtimes

@@ -16,7 +16,7 @@ from certkit.fleet.job import Crew, Job, guarded
 from certkit.fleet.plan import DistributeOptions, RestartPlan, Target, restart_plan
 from certkit.fleet.report import FAILURES, HostResult, Outcome, Problem
 from certkit.fleet.restart import restart_job
-from certkit.fleet.stock import placed_outcome, take_stock
+from certkit.fleet.stock import placed_end, take_stock
 from certkit.fleet.stop import Stop
 from certkit.fleet.talk import RemoteTalk, Talk
 from certkit.fleet.waves import Budget
@@ -129,7 +129,7 @@ def _place(run: _Run, job: Job) -> None:
             job.close()
         crew.emit(HostAdvanced(job.host.name, "place"))
     else:
-        run.settle(crew.finish(job, placed_outcome(job, check=run.options.check)))
+        run.settle(crew.finish(job, *placed_end(job, check=run.options.check)))
 
 
 def _exchange(run: _Run, job: Job, connection: Connection) -> PlaceReport:
@@ -166,7 +166,7 @@ def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:
             for index in job.due:
                 notes = (*job.runtimes[index].notes, "not restarted: declined, and still due")
                 job.amend(index, notes=notes)
-            run.settle(run.crew.finish(job, placed_outcome(job, check=False)))
+            run.settle(run.crew.finish(job, *placed_end(job, check=False)))
         return
     run.budget.to_restart = len(jobs)
     run.crew.emit(PhaseStarted("restart", len(jobs)))

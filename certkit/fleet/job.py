@@ -48,6 +48,7 @@ class Job:
         placed: Its answer to the placing of files.
         runtimes: What is known of its runtimes so far, for the report.
         due: Indices into `placed.runtimes` of the daemons that are to be restarted.
+        left: What is wrong with a user's own runtime: told once the rest of the host is done.
         result: Its end; None until then.
         findings: Where it was read how it stands: what is about the host as a whole.
         clock: The same: seconds its clock is ahead.
@@ -62,6 +63,7 @@ class Job:
     placed: PlaceReport | None = None
     runtimes: list[RuntimeResult] = field(default_factory=list)
     due: tuple[int, ...] = ()
+    left: Problem | None = None
     result: HostResult | None = None
     findings: tuple[Finding, ...] = ()
     clock: float | None = None

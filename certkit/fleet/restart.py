@@ -10,7 +10,7 @@ from certkit.errors import ErrorKind, HostError
 from certkit.fleet.job import Crew, Job
 from certkit.fleet.policy import STOPPED
 from certkit.fleet.report import Outcome, Problem
-from certkit.fleet.stock import placed_outcome, state_of
+from certkit.fleet.stock import placed_end, state_of
 from certkit.fleet.talk import Talk
 from certkit.remote.report import RestartReport, RuntimeReport
 from certkit.transport.connection import Connection
@@ -40,7 +40,7 @@ def restart_job(crew: Crew, talk: Talk, job: Job) -> tuple[Outcome, Problem | No
                 for later in job.due[position + 1 :]:
                     _note(job, later, ["not restarted, since the one before it failed; still due"])
                 return outcome, problem
-    return placed_outcome(job, check=False), None
+    return placed_end(job, check=False)
 
 
 def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem | None, Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.diff import runtime_diff
@@ -29,23 +30,27 @@ def take_stock(
     """Turn what a host reported into its results and the restarts that are due.
 
     Args:
-        job: The host; its `runtimes` and `due` are filled in.
+        job: The host; its `runtimes`, `due` and `left` are filled in.
         placed: The report.
         policy: When its daemons may be restarted.
         check: Whether nothing was changed.
         diff: Whether differences are described.
 
     Returns:
-        What is wrong with the host; None when nothing is.
+        What is wrong with the host; None when nothing is, or only with a user's own runtime.
     """
     due = []
     foreign = []
     for index, report in enumerate(placed.runtimes):
+        apart = _apart(report, removes=job.state.removes)
+        job.left = job.left or apart
         changes = [file for file in report.files if file.result in ("changed", "would_change")]
         pending = report.restart_due or any("content" in change.reason for change in changes)
         verdict = judge(report, policy, due=pending)
         notes = [*placed_notes(placed, index), *report.notes]
-        if verdict.restart:
+        if apart is not None:
+            notes.append(apart.message)
+        elif verdict.restart:
             due.append(index)
             # Advice to restart is no news to who restarts.
             moot = catalogue.advice(report.name, report.version, (), True)
@@ -53,11 +58,12 @@ def take_stock(
             notes += ["would be restarted"] * check
         else:
             notes += [verdict.note] * bool(verdict.note)
-        foreign += [file.path for file in report.files if file.result == "foreign"]
+        if not report.nested:
+            foreign += _foreign(report)
         state = state_of(job.state, report)
         job.runtimes.append(
             RuntimeResult(
-                name=f"{report.name} ({report.user})" if report.user else report.name,
+                name=shown_name(report),
                 version=report.version,
                 changed=tuple(file.path for file in changes),
                 notes=tuple(notes),
@@ -70,22 +76,51 @@ def take_stock(
         return None
     if not placed.runtimes:
         return nothing_found(job.state)
-    if foreign:
-        return Problem(
-            ErrorKind.CONFLICT,
-            f"holds {foreign[0]}, which certkit did not write"
-            + (f", and {len(foreign) - 1} more" if len(foreign) > 1 else ""),
-            "look at it with --check --diff; --force replaces it",
-        )
-    return None
+    return _in_the_way(foreign) if foreign else None
 
 
-def placed_outcome(job: Job, *, check: bool) -> Outcome:
-    """How a host ends that nothing went wrong with."""
+def _apart(report: RuntimeReport, *, removes: bool) -> Problem | None:
+    """Return what is wrong with a user's own runtime, and is no reason to leave others alone."""
+    if report.problem is not None:
+        return left_problem(report)
+    foreign = [] if removes or not report.nested else _foreign(report)
+    return _in_the_way(foreign) if foreign else None
+
+
+def left_problem(report: RuntimeReport) -> Problem | None:
+    """Return why a user's own run failed, with whose it was; None when it did not."""
+    if report.problem is None:
+        return None
+    told = Problem.of(report.problem)
+    return replace(told, message=f"{shown_name(report)}: {told.message}")
+
+
+def shown_name(report: RuntimeReport) -> str:
+    """Return a runtime's name as reports have it."""
+    return f"{report.name} ({report.user})" if report.user else report.name
+
+
+def _foreign(report: RuntimeReport) -> list[str]:
+    return [file.path for file in report.files if file.result == "foreign"]
+
+
+def _in_the_way(foreign: list[str]) -> Problem:
+    return Problem(
+        ErrorKind.CONFLICT,
+        f"holds {foreign[0]}, which certkit did not write"
+        + (f", and {len(foreign) - 1} more" if len(foreign) > 1 else ""),
+        "look at it with --check --diff; --force replaces it",
+    )
+
+
+def placed_end(job: Job, *, check: bool) -> tuple[Outcome, Problem | None]:
+    """How a host ends that nothing else went wrong with, and what is wrong with a part of it."""
+    if job.left is not None:
+        return Outcome.FAILED, job.left
     changed = any(runtime.changed or runtime.restarted for runtime in job.runtimes)
     if check:
-        return Outcome.WOULD_CHANGE if changed or job.due else Outcome.UNCHANGED
-    return Outcome.CHANGED if changed else Outcome.UNCHANGED
+        return Outcome.WOULD_CHANGE if changed or job.due else Outcome.UNCHANGED, None
+    return Outcome.CHANGED if changed else Outcome.UNCHANGED, None
 
 
 def state_of(state: HostState, report: RuntimeReport) -> RuntimeState:

@@ -16,7 +16,7 @@ from certkit.fleet.job import Crew, Job, RunOptions, guarded
 from certkit.fleet.plan import Target
 from certkit.fleet.proof import judge_probe
 from certkit.fleet.report import HostResult, Outcome, Problem, Proof, RuntimeResult
-from certkit.fleet.stock import nothing_found, placed_notes, state_of
+from certkit.fleet.stock import left_problem, nothing_found, placed_notes, shown_name, state_of
 from certkit.fleet.stop import Stop
 from certkit.fleet.talk import RemoteTalk, Talk
 from certkit.names import RegistryReference
@@ -149,15 +149,17 @@ def _probe_all(
         missing = [f"{path} does not hold the trust that this home has" for path in absent]
         job.runtimes.append(
             RuntimeResult(
-                name=f"{report.name} ({report.user})" if report.user else report.name,
+                name=shown_name(report),
                 version=report.version,
                 notes=(*placed_notes(placed, index), *report.notes, *missing),
             )
         )
         job.proofs.append([])
-    for index in range(len(placed.runtimes)):
-        _probe(crew, talk, job, index, references, image)
-    return _first_problem(job)
+        job.left = job.left or left_problem(report)
+    for index, report in enumerate(placed.runtimes):
+        if report.problem is None:
+            _probe(crew, talk, job, index, references, image)
+    return _first_problem(job) or job.left
 
 
 def _probe(

@@ -89,6 +89,17 @@ def nonsense(what: str) -> HostError:
     )
 
 
+def number(text: str) -> int:
+    """Return a plain decimal number.
+
+    Raises:
+        HostError: ``internal``: it is none.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise nonsense(f"not a number: {text}")
+    return int(text)
+
+
 def unhex(text: str) -> bytes:
     """Return what the program's ``hex`` wrote, with or without its closing dot.
 

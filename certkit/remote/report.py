@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from certkit.errors import HostError
+
 RestartResult = Literal["restarted", "rolled_back", "rollback_failed", "refused"]
 
 
@@ -42,6 +44,9 @@ class RuntimeReport:
             in this run or an earlier one that was cut short.
         notes: Things worth a line: a shadowing directory, a stray ``.key``, ...
         verification: What the runtime says of how it verifies registries; see `Probe`.
+        nested: Whether the user told of it, in a run apart from root's: a failure there, or a file
+            in the way, is no reason to leave anybody else's daemon alone.
+        problem: Why that run failed; the report then says nothing else.
     """
 
     name: str
@@ -54,6 +59,8 @@ class RuntimeReport:
     restart_due: bool = False
     notes: tuple[str, ...] = ()
     verification: str = ""
+    nested: bool = False
+    problem: HostError | None = None
 
 
 @dataclass(frozen=True)

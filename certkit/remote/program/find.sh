@@ -49,7 +49,8 @@ find_runtimes() {
   done
 }
 
-# user_list RUNTIME: the named user, else everybody who has a Docker socket of their own.
+# user_list RUNTIME: the named user, else everybody who has a Docker socket of their own. A plain file of
+# that name is a reason to look only where the operator expects something to be found.
 user_list() {
   get "r_user_$1"
   if [ -n "$GOT" ]; then
@@ -60,7 +61,8 @@ user_list() {
   set +f
   for u_socket in /run/user/*/docker.sock; do
     set -f
-    [ -e "$u_socket" ] || continue
+    get "r_named_$1"
+    [ -S "$u_socket" ] || { [ "$GOT" = 1 ] && [ -e "$u_socket" ]; } || continue
     u_uid=${u_socket#/run/user/}
     u_uid=${u_uid%/docker.sock}
     case $u_uid in 0 | *[!0-9]*) continue ;; esac

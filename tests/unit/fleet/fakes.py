@@ -59,6 +59,7 @@ class Machine:
         connect: Errors of the first connects, in order.
         cut: How many restarts lose their link; True in `cut_after` when the restart is done then.
         clock: Seconds its clock is ahead.
+        beside: What users report of their own runtimes.
         seconds: How long a restart takes.
     """
 
@@ -80,6 +81,7 @@ class Machine:
     handshake: int | None = 0
     due: bool = False
     absent: bool = False
+    beside: tuple[RuntimeReport, ...] = ()
 
 
 @dataclass
@@ -183,7 +185,7 @@ class FakeFleet:
             daemon=machine.daemon,
             restart_due=machine.due,
         )
-        return PlaceReport((report,), int(time.time() + machine.clock))
+        return PlaceReport((report, *machine.beside), int(time.time() + machine.clock))
 
     def restart(
         self, connection: Connection, runtime: RuntimeState, user: str, paths: Sequence[str]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certkit.errors import ErrorKind, ExitCode
+from certkit.errors import ErrorKind, ExitCode, HostError
 from certkit.fleet import job
 from certkit.fleet.distribute import distribute
 from certkit.fleet.events import Event, HostFinished, HostRetrying, RunStopping, WaveStarted
@@ -17,9 +17,13 @@ from certkit.fleet.plan import DistributeOptions, RestartPlan
 from certkit.fleet.report import FleetReport, HostResult, Outcome
 from certkit.fleet.stop import Stop
 from certkit.fleet.waves import Share, WavePlan
+from certkit.remote.report import FileReport, RuntimeReport
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import RuntimeChoice
 from certkit.secret import Secret
 from tests.unit.fleet.fakes import (
     PATH,
+    REGISTRY,
     FakeFleet,
     Machine,
     fleet_of,
@@ -274,6 +278,42 @@ def test_a_foreign_file_is_a_conflict_and_stands() -> None:
     assert result.error is not None and result.error.kind is ErrorKind.CONFLICT
     assert PATH in result.error.message and "--force" in result.error.hint
     assert outcomes(run(fleet, force=True)) == ["changed"] * 2
+
+
+MALLORY = RuntimeReport(
+    "docker-rootless",
+    "mallory",
+    nested=True,
+    problem=HostError(ErrorKind.CONFLICT, "/home/mallory/x is a symlink", "replace it"),
+)
+IN_THE_WAY = RuntimeReport(
+    "docker-rootless",
+    "mallory",
+    nested=True,
+    daemon=True,
+    restart_due=True,
+    files=(FileReport("/home/mallory/ca.crt", "foreign", b"x", ("content",)),),
+)
+
+
+@pytest.mark.parametrize("beside", [MALLORY, IN_THE_WAY])
+@pytest.mark.parametrize("policy", ["changed", "never"])
+def test_a_users_own_runtime_keeps_nobody_from_restarting_roots(
+    policy: Any, beside: RuntimeReport
+) -> None:
+    state = desired_state((REGISTRY,), b"bundle\n", RuntimeChoice(("docker", "docker-rootless")))
+    fleet = fleet_of(1, beside=(beside,))
+    result = run(fleet, targets=fleet.targets(policy, state))["web-01"]
+    docker, mallory = result.runtimes
+    assert docker.changed == (PATH,) and docker.restarted is (policy == "changed")
+    assert fleet.names("restart") == ["web-01"] * (policy == "changed")
+    assert (mallory.name, mallory.restarted) == ("docker-rootless (mallory)", False)
+    assert result.outcome is Outcome.FAILED
+    assert result.error is not None and result.error.kind is ErrorKind.CONFLICT
+    assert "mallory" in result.error.message
+    assert result.error.message in mallory.notes
+    checked = run(fleet, targets=fleet.targets(policy, state), check=True)["web-01"]
+    assert checked.outcome is Outcome.FAILED and len(checked.runtimes) == 2
 
 
 def test_a_host_without_a_runtime_is_told() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from certkit.errors import ErrorKind, InputError
+from certkit.errors import ErrorKind, HostError, InputError
 from certkit.fleet.image import image_of
 from certkit.fleet.report import HostResult, Outcome
 from certkit.fleet.verify import VerifyOptions, verify
+from certkit.remote.report import RuntimeReport
 from tests.unit.fleet.fakes import DIGEST, REGISTRY, FakeFleet, Machine, fleet_of, unreachable
 
 INSECURE = json.dumps({"IndexConfigs": {"registry.lab:5000": {"Secure": False}}})
@@ -51,6 +52,17 @@ def test_what_is_not_proven_fails_with_its_cause(
     assert result.outcome is Outcome.FAILED
     assert result.error is not None and result.error.kind is kind
     assert said in result.error.message and result.error.hint
+
+
+def test_a_users_own_runtime_keeps_nobody_from_proving_roots() -> None:
+    problem = HostError(ErrorKind.CONFLICT, "/home/mallory/x is a symlink", "replace it")
+    mallory = RuntimeReport("docker-rootless", "mallory", nested=True, problem=problem)
+    result = run(fleet_of(1, trusted=True, beside=(mallory,)))["web-01"]
+    docker, apart = result.runtimes
+    assert docker.proofs[0].proven and apart.proofs == ()
+    assert result.outcome is Outcome.FAILED
+    assert result.error is not None and result.error.kind is ErrorKind.CONFLICT
+    assert "mallory" in result.error.message
 
 
 def test_no_openssl_on_the_host_is_said_and_is_no_failure() -> None:

@@ -114,7 +114,6 @@ def test_clean_leaves_nothing_that_moves_a_cursor(text: str) -> None:
         (b"READY-" + NONCE.encode(), ErrorKind.SHELL, "nothing was done"),
         (answer("start 0 1"), ErrorKind.SHELL, "before its last line"),
         (answer("end 0"), ErrorKind.INTERNAL, "missing"),
-        (answer("start 0 1", "nesting ann", "end 0"), ErrorKind.PERMISSION, "ann"),
         (answer("start 0 1", "end nested 0"), ErrorKind.SHELL, "before its last line"),
     ],
 )

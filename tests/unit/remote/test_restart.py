@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -219,8 +220,8 @@ def test_rootless_is_placed_and_restarted_as_its_user(
     for parent in (host.root, *host.root.parents[:3]):
         parent.chmod(0o755)
     host.at("/fake/dockerd").unlink()
-    host.put("/run/user/1234/docker.sock", "")
-    host.at("/run/user/1234/systemd").mkdir()
+    host.at("/run/user/1234/systemd").mkdir(parents=True)
+    os.mknod(host.at("/run/user/1234/docker.sock"), stat.S_IFSOCK | 0o600)
     host.at("/home/ann").mkdir(parents=True)
     for path in (host.at("/home/ann"), *host.at("/run/user/1234").rglob("*"), host.at("/state")):
         os.chown(path, 1234, 1234)
