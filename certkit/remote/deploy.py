@@ -20,7 +20,7 @@ from certkit.remote.encode import Lines, symbolic
 from certkit.remote.exchange import Exchange
 from certkit.remote.failures import failure
 from certkit.remote.framing import Line, lines_of, nonsense, unhex, unhex_text
-from certkit.remote.program import _exchange as compose
+from certkit.remote.program import compose
 from certkit.remote.report import FileReport
 
 Step = Literal["deploy", "settle", "revert"]

@@ -82,7 +82,7 @@ def place(
         lines.add("operator", operator)
     add_state(lines, state)
     per_runtime = _ASKING * len(state.runtimes)
-    return _exchange(_PLACE, lines, nonce, _LOCK_WAIT + per_runtime + _SLACK)
+    return compose(_PLACE, lines, nonce, _LOCK_WAIT + per_runtime + _SLACK)
 
 
 def survey(state: HostState, *, nonce: str | None = None) -> Exchange:
@@ -100,7 +100,7 @@ def survey(state: HostState, *, nonce: str | None = None) -> Exchange:
         add_runtime(lines, runtime)
         for file in runtime.files:
             lines.add("file", file.path)
-    return _exchange(_SURVEY, lines, nonce, _ASKING * len(state.runtimes) + _SLACK)
+    return compose(_SURVEY, lines, nonce, _ASKING * len(state.runtimes) + _SLACK)
 
 
 def restart(
@@ -135,7 +135,7 @@ def restart(
         lines.add("file", path)
     # Restart and health, then the same again on the old files.
     limit = 4 * runtime.activation.timeout + _LOCK_WAIT + _ASKING + _SLACK
-    return _exchange(_RESTART, lines, nonce, limit)
+    return compose(_RESTART, lines, nonce, limit)
 
 
 def probe(
@@ -169,7 +169,7 @@ def probe(
     add_runtime(lines, runtime, user)
     add_probe(lines, runtime, references)
     each = 5 * timeout if image else 2 * timeout
-    return _exchange(_PROBE, lines, nonce, each * max(1, len(references)) + _SLACK)
+    return compose(_PROBE, lines, nonce, each * max(1, len(references)) + _SLACK)
 
 
 def examine(
@@ -202,14 +202,22 @@ def examine(
         add_runtime(lines, runtime, user)
         add_questions(lines, questions)
         commands += sum(question.kind == "run" for question in questions)
-    return _exchange(_EXAMINE, lines, nonce, timeout * max(1, commands) + _SLACK)
+    return compose(_EXAMINE, lines, nonce, timeout * max(1, commands) + _SLACK)
 
 
 def _nonce() -> str:
     return secrets.token_hex(12)
 
 
-def _exchange(parts: Sequence[str], lines: Lines, nonce: str | None, limit: float) -> Exchange:
+def compose(parts: Sequence[str], lines: Lines, nonce: str | None, limit: float) -> Exchange:
+    """Compose an exchange.
+
+    Args:
+        parts: Names of the parts of the program, in order; the last one runs.
+        lines: The data.
+        nonce: For tests; random when None.
+        limit: Seconds that the whole exchange may take.
+    """
     nonce = nonce or _nonce()
     if not re.fullmatch(r"[0-9a-f]{8,64}", nonce):
         raise ValueError("a nonce is 8 to 64 hex digits")
