@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from certkit.errors import ErrorKind, HostError
@@ -195,7 +196,12 @@ class Crew:
                 ):
                     raise
                 self.emit(HostRetrying(job.host.name, error.message, attempt, delay))
-                if self.stop.wait(delay):
+                pause = partial(self.stop.wait, delay)
+                queued = self._passwords.back_off(job.host, error, attempt, pause)
+                # Waiting for other hosts is not this one's time.
+                deadline += queued
+                job.seconds -= queued
+                if self.stop.requested():
                     raise
             attempt += 1
 

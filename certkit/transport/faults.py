@@ -21,6 +21,16 @@ class WrongPassword(HostError):  # noqa: N818 - named for what happened, as in r
     stops_run = True
 
 
+class LostAtLogin(HostError):  # noqa: N818 - named for what happened, as in reports
+    """The connection ended or the time was up while logging in: a password may have been sent.
+
+    Attributes:
+        login_begun: Always true; the fleet then tries no other host with that password meanwhile.
+    """
+
+    login_begun = True
+
+
 def unreachable(
     kind: ErrorKind, message: str, hint: str = "", *, retryable: bool = True
 ) -> HostError:

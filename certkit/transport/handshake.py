@@ -18,6 +18,8 @@ from certkit.transport.links import Link
 from certkit.transport.login import LinkLostError, log_in
 from certkit.transport.watchdog import Lease, Watchdog
 
+_LOGIN = "the login"
+
 
 def open_client(
     link: Link, host: Host, offers: Offers, host_keys: HostKeys, dog: Watchdog
@@ -40,7 +42,7 @@ def open_client(
             except LinkLostError as error:
                 raise _lost_at_login(host, lease, error) from error
         if lease.fired:
-            raise _too_late(host, "the login")
+            raise _too_late(host, _LOGIN)
     except BaseException:
         close_client(client)
         raise
@@ -107,18 +109,24 @@ def _lost_at_login(host: Host, lease: Lease, error: LinkLostError) -> HostError:
     if lease.cut_off:
         return faults.interrupted()
     if lease.fired:
-        return _too_late(host, "the login")
-    return faults.unreachable(
-        ErrorKind.NETWORK, f"closed the connection during the login of {host.user}"
+        return _too_late(host, _LOGIN)
+    return faults.LostAtLogin(
+        ErrorKind.NETWORK,
+        f"closed the connection during the login of {host.user}",
+        retryable=True,
+        unreachable=True,
     )
 
 
 def _too_late(host: Host, step: str) -> HostError:
-    return faults.unreachable(
+    kind = faults.LostAtLogin if step == _LOGIN else HostError
+    return kind(
         ErrorKind.TIMEOUT,
         f"did not finish {step} within {host.timeouts.handshake:g} s",
         "the host is overloaded, or something on the way swallows SSH; `timeouts.handshake` in "
         "the inventory allows more",
+        retryable=True,
+        unreachable=True,
     )
 
 
