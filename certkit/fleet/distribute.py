@@ -178,8 +178,9 @@ def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:
 
 
 def _restart(run: _Run, canary: bool, job: Job) -> None:
+    always = run.policies[job.host.name] == "always"
     try:
-        outcome, problem = guarded(lambda: restart_job(run.crew, run.talk, job))
+        outcome, problem = guarded(lambda: restart_job(run.crew, run.talk, job, always=always))
     except HostError as error:
         outcome, problem = Outcome.FAILED, Problem.of(error)
     result = run.crew.finish(job, outcome, problem)

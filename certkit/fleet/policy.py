@@ -8,6 +8,7 @@ from certkit.inventory.model import Host, RestartPolicy, Settings
 from certkit.remote.report import RuntimeReport
 
 DEFAULT_RESTART: RestartPolicy = "changed"
+MEANWHILE = "restarted meanwhile by another run"
 STOPPED = "its daemon is not running; it reads the trust when it is started"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.job import Crew, Job
-from certkit.fleet.policy import STOPPED
+from certkit.fleet.policy import MEANWHILE, STOPPED
 from certkit.fleet.report import Outcome, Problem
 from certkit.fleet.stock import placed_end, state_of
 from certkit.fleet.talk import Talk
@@ -19,21 +19,26 @@ from certkit.transport.connection import Connection
 _ASK_AGAIN = 2.0
 
 
-def restart_job(crew: Crew, talk: Talk, job: Job) -> tuple[Outcome, Problem | None]:
+def restart_job(
+    crew: Crew, talk: Talk, job: Job, *, always: bool = False
+) -> tuple[Outcome, Problem | None]:
     """Restart what is due on one host; the first daemon that does not come back ends it.
 
     Args:
         crew: The run.
         talk: How the host is spoken to.
         job: The host, placed; what is known of its runtimes is updated.
+        always: Restart also what another run has restarted in the meantime.
 
     Returns:
         How the host ends, and why when that is not well.
     """
     with crew.clocked(job):
         for position, index in enumerate(job.due):
+            assert job.placed is not None
+            one = _Restart(crew, talk, job, job.placed.runtimes[index], always)
             try:
-                problem, outcome = _restart_one(crew, talk, job, index)
+                problem, outcome = _restart_one(one, index)
             except HostError as error:
                 problem, outcome = Problem.of(error), Outcome.FAILED
             if problem is not None:
@@ -43,35 +48,136 @@ def restart_job(crew: Crew, talk: Talk, job: Job) -> tuple[Outcome, Problem | No
     return placed_end(job, check=False)
 
 
-def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem | None, Outcome]:
-    assert job.placed is not None
-    report = job.placed.runtimes[index]
-    runtime = state_of(job.state, report)
-    activation = runtime.activation
-    patience = 4.0 * (activation.timeout if activation else 0) + crew.host_limit(job.host)
-    lost = False
+@dataclass
+class _Restart:
+    """One daemon that is to be restarted.
 
-    def work(connection: Connection) -> RestartReport:
-        nonlocal lost
+    Attributes:
+        lost: Whether a link was lost in it, so that it may have begun.
+        doubled: Whether it may have been restarted twice, because of that.
+    """
+
+    crew: Crew
+    talk: Talk
+    job: Job
+    report: RuntimeReport
+    always: bool
+    lost: bool = False
+    doubled: bool = False
+
+    def work(self, connection: Connection) -> RestartReport:
+        """Restart it; after a lost link, look first."""
         try:
-            if lost:
-                return _resume(crew, talk, job, report, connection, patience)
-            return talk.restart(connection, runtime, report.user, _changed(report))
+            if self.lost:
+                return self._resume(connection)
+            done = self._restart(connection)
+            # The other run may have had to put the old files back.
+            return self._ended(connection) or done if done.reason == "done" else done
         except HostError as error:
-            # A restart may have begun, so the next try looks before it acts.
-            lost = lost or error.retryable
+            self.lost = self.lost or error.retryable
             raise
 
-    done = crew.attempt(job, work, patience)
+    @property
+    def patience(self) -> float:
+        """Seconds after which nothing is tried again."""
+        activation = state_of(self.job.state, self.report).activation
+        limit = 4.0 * (activation.timeout if activation else 0)
+        return limit + self.crew.host_limit(self.job.host)
+
+    @property
+    def _due(self) -> bool:
+        """Whether the host tells by itself that the restart is through."""
+        return self.report.restart_due and not self.always
+
+    def _restart(self, connection: Connection) -> RestartReport:
+        report = self.report
+        runtime = state_of(self.job.state, report)
+        # What earlier runs changed, the host itself remembers.
+        changed = [file.path for file in report.files if file.result == "changed"]
+        return self.talk.restart(connection, runtime, report.user, changed, due=self._due)
+
+    def _look(self, connection: Connection) -> RuntimeReport:
+        placed = self.talk.place(
+            connection,
+            self.job.state,
+            check=True,
+            force=False,
+            restarts=True,
+            limit=self.crew.host_limit(self.job.host),
+        )
+        name, user = self.report.name, self.report.user
+        for seen in placed.runtimes:
+            if (seen.name, seen.user) == (name, user):
+                return seen
+        raise HostError(ErrorKind.DAEMON, f"no longer has {name}")
+
+    def _ended(self, connection: Connection) -> RestartReport | None:
+        """Tell of a restart that was rolled back and of which no answer came."""
+        seen = self._look(connection)
+        if seen.daemon and any("content" in file.reason for file in seen.files):
+            return RestartReport(seen.name, seen.user, "rolled_back", 0.0, restored=True)
+        return None
+
+    def _resume(self, connection: Connection) -> RestartReport:
+        """Learn how a restart ended whose answer was lost; do it again where it never began.
+
+        The host's program goes on without its link, holding the host's lock until it is through.
+        """
+        deadline = time.monotonic() + self.patience
+        while True:
+            seen = self._look(connection)
+            if seen.daemon and any("content" in file.reason for file in seen.files):
+                return RestartReport(seen.name, seen.user, "rolled_back", 0.0, restored=True)
+            if self.report.restart_due and seen.daemon and not seen.restart_due:
+                return RestartReport(seen.name, seen.user, "restarted", 0.0)
+            # Where none was due, nothing tells whether it began: it was asked for all the same.
+            self.doubled = not self.report.restart_due
+            try:
+                done = self._restart(connection)
+            except HostError as error:
+                # The lock: the restart whose answer was lost is still under way.
+                if error.kind is not ErrorKind.CONFLICT or time.monotonic() > deadline:
+                    raise
+            else:
+                if done.reason != "done" or time.monotonic() > deadline:
+                    return done
+            self.crew.stop.wait(_ASK_AGAIN)
+
+
+def _restart_one(one: _Restart, index: int) -> tuple[Problem | None, Outcome]:
+    job = one.job
+    try:
+        done = one.crew.attempt(job, one.work, one.patience)
+    except HostError:
+        if one.lost:
+            _note(job, index, ["its link was lost in a restart: how that ended is not known"])
+        raise
     name = job.runtimes[index].name
     _note(job, index, done.journal)
+    if done.restored or done.result == "rolled_back":
+        # The old files are back: nothing of this runtime is changed any more.
+        job.amend(index, changed=())
     hung = " in time" if done.reason == "hung" else ""
     if done.result == "restarted":
         job.amend(index, restarted=True)
+        if one.doubled:
+            _note(job, index, ["its link was lost in a restart, so it may have had two"])
         return None, Outcome.CHANGED
+    if done.result == "refused":
+        _note(job, index, [MEANWHILE if done.reason == "done" else STOPPED])
+        return None, Outcome.CHANGED
+    if done.reason == "command":
+        what = "the command that should restart {} failed; {}"
+        how = "it runs, on its old files" if done.restored else "it runs"
+        return (
+            Problem(
+                ErrorKind.DAEMON,
+                what.format(name, how),
+                "see the last log lines in the report, and try restart_command on the host",
+            ),
+            Outcome.ROLLED_BACK if done.result == "rolled_back" else Outcome.FAILED,
+        )
     if done.result == "rolled_back":
-        # The old files are back: nothing of this runtime is changed any more.
-        job.amend(index, changed=())
         return (
             Problem(
                 ErrorKind.DAEMON,
@@ -80,9 +186,6 @@ def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem 
             ),
             Outcome.ROLLED_BACK,
         )
-    if done.result == "refused":
-        _note(job, index, [STOPPED])
-        return None, Outcome.CHANGED
     return (
         Problem(
             ErrorKind.DAEMON,
@@ -91,55 +194,6 @@ def _restart_one(crew: Crew, talk: Talk, job: Job, index: int) -> tuple[Problem 
         ),
         Outcome.FAILED,
     )
-
-
-def _resume(
-    crew: Crew,
-    talk: Talk,
-    job: Job,
-    report: RuntimeReport,
-    connection: Connection,
-    patience: float,
-) -> RestartReport:
-    """Learn how a restart ended whose answer was lost; do it again where it never began.
-
-    The host's program goes on without its link, holding the host's lock until it is through.
-    """
-    deadline = time.monotonic() + patience
-    ask = partial(
-        talk.place,
-        connection,
-        job.state,
-        check=True,
-        force=False,
-        restarts=True,
-        limit=crew.host_limit(job.host),
-    )
-    while True:
-        seen = next(
-            (one for one in ask().runtimes if (one.name, one.user) == (report.name, report.user)),
-            None,
-        )
-        if seen is None:
-            raise HostError(ErrorKind.DAEMON, f"no longer has {report.name}")
-        back = any("content" in file.reason for file in seen.files)
-        if back and seen.daemon:
-            return RestartReport(report.name, report.user, "rolled_back", 0.0)
-        if not seen.restart_due and seen.daemon:
-            return RestartReport(report.name, report.user, "restarted", 0.0)
-        try:
-            runtime = state_of(job.state, report)
-            return talk.restart(connection, runtime, report.user, _changed(report))
-        except HostError as error:
-            # The lock: the restart whose answer was lost is still under way.
-            if error.kind is not ErrorKind.CONFLICT or time.monotonic() > deadline:
-                raise
-            crew.stop.wait(_ASK_AGAIN)
-
-
-def _changed(report: RuntimeReport) -> list[str]:
-    """The files this run changed; what earlier runs changed, the host itself remembers."""
-    return [file.path for file in report.files if file.result == "changed"]
 
 
 def _note(job: Job, index: int, lines: Sequence[str]) -> None:

@@ -42,9 +42,18 @@ class Talk(Protocol):
         """Compare and place files; `restarts` lets the host remember that one is due."""
 
     def restart(
-        self, connection: Connection, runtime: RuntimeState, user: str, paths: Sequence[str]
+        self,
+        connection: Connection,
+        runtime: RuntimeState,
+        user: str,
+        paths: Sequence[str],
+        *,
+        due: bool,
     ) -> RestartReport:
-        """Restart one runtime's daemon and wait until it answers, or roll the files back."""
+        """Restart one runtime's daemon and wait until it answers, or roll the files back.
+
+        With `due` only while the host still says that a restart is.
+        """
 
     def survey(self, connection: Connection, state: HostState, limit: float) -> HostSurvey:
         """Read how the host stands; nothing is written."""
@@ -89,10 +98,16 @@ class RemoteTalk:
         return protocol.decode_place(answer.stdout, exchange.nonce)
 
     def restart(
-        self, connection: Connection, runtime: RuntimeState, user: str, paths: Sequence[str]
+        self,
+        connection: Connection,
+        runtime: RuntimeState,
+        user: str,
+        paths: Sequence[str],
+        *,
+        due: bool,
     ) -> RestartReport:
         """Restart a daemon; bounded by the restart's own timeouts on the host alone."""
-        exchange = program.restart(runtime, user, paths, operator=self._operator)
+        exchange = program.restart(runtime, user, paths, due=due, operator=self._operator)
         answer = _ask(connection, exchange)
         return protocol.decode_restart(answer.stdout, exchange.nonce)
 

@@ -108,6 +108,7 @@ def restart(
     user: str = "",
     paths: Sequence[str] = (),
     *,
+    due: bool = False,
     operator: str = "",
     nonce: str | None = None,
 ) -> Exchange:
@@ -118,6 +119,8 @@ def restart(
         user: The user a rootless runtime belongs to, as the place phase reported it.
         paths: The files that changed, as reported (absolute): what a rollback puts back where the
             host has no list of its own. It has one whenever a restart is due.
+        due: Restart it only while that is still due: the host said so before, and another run may
+            have seen to it since.
         operator: See `place`.
         nonce: For tests; random by default.
 
@@ -128,6 +131,7 @@ def restart(
         raise InputError(f"{runtime.name} has no daemon to restart", "")
     lines = Lines()
     lines.add("wait", _LOCK_WAIT)
+    lines.add("due", int(due))
     if operator:
         lines.add("operator", operator)
     add_runtime(lines, runtime, user)

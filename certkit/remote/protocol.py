@@ -25,12 +25,15 @@ def decode_restart(stdout: bytes, nonce: str) -> RestartReport:
     result: RestartReport | None = None
     journal: list[str] = []
     reason = ""
+    restored = False
     for line in _without_errors(lines_of(stdout, nonce)):
         words = line.rest.split(" ")
         if line.key == "journal":
             journal = unhex_text(words[0]).splitlines()[-20:]
         elif line.key == "reason":
             reason = clean(line.rest)
+        elif line.key == "restored":
+            restored = True
         elif line.key == "restart" and len(words) >= 3:
             if words[1] not in get_args(RestartResult):
                 raise nonsense(f"restart {words[1]}")
@@ -49,6 +52,7 @@ def decode_restart(stdout: bytes, nonce: str) -> RestartReport:
         result.seconds,
         tuple(line[:400] for line in journal),
         reason,
+        restored,
     )
 
 

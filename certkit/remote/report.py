@@ -87,8 +87,10 @@ class RestartReport:
         result: ``rolled_back`` means the old files are back and the daemon runs on them.
         seconds: How long it took until the daemon answered.
         journal: The daemon's last log lines when it did not come back.
-        reason: ``stopped`` (refused: it was not running, and reads the files when it starts) or
-            ``hung`` (the restart did not end in time); empty otherwise.
+        reason: ``stopped`` (refused: it was not running, and reads the files when it starts),
+            ``done`` (refused: not due any more), ``hung`` (the restart did not end in time) or
+            ``command`` (the restart failed, and the daemon answers nevertheless); empty otherwise.
+        restored: Whether the old files are back, all of them.
     """
 
     name: str
@@ -97,6 +99,7 @@ class RestartReport:
     seconds: float
     journal: tuple[str, ...] = ()
     reason: str = ""
+    restored: bool = False
 
 
 @dataclass(frozen=True)

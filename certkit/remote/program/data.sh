@@ -11,6 +11,7 @@ NESTED=
 O_CHECK=0
 O_FORCE=0
 O_RESTARTS=0
+O_DUE=0
 O_WAIT=15
 O_OPERATOR=
 O_IMAGE=
@@ -32,6 +33,7 @@ load() {
       check) O_CHECK=$VALUE ;;
       force) O_FORCE=$VALUE ;;
       restarts) O_RESTARTS=$VALUE ;;
+      due) O_DUE=$VALUE ;;
       wait) O_WAIT=$VALUE ;;
       operator) O_OPERATOR=$VALUE ;;
       image) O_IMAGE=$VALUE ;;

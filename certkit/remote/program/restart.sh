@@ -178,6 +178,12 @@ main() {
   (: >"$LOG") 2>/dev/null || LOG=/dev/null
   now
   STARTED=$NOW
+  # Another run may have seen to it while this one waited for the lock, or for its turn.
+  if [ "$O_DUE" = 1 ] && [ ! -f "$DUE" ]; then
+    say 'reason done'
+    result refused
+    finish 0
+  fi
 
   answering 1
   m_answers=$?
@@ -221,14 +227,22 @@ main() {
   m_word=rolled_back
   targets
   if [ -n "$TARGETS" ]; then
-    put_back || m_word=rollback_failed
+    if put_back; then say restored; else m_word=rollback_failed; fi
     rm -f "$DUE"
   else
     # Nothing of certkit's is new to this daemon; one more try, on the same files.
     m_word=restarted
   fi
   unstick "$m_status"
-  do_restart && healthy || m_word=rollback_failed
+  if do_restart; then
+    healthy || m_word=rollback_failed
+  elif healthy; then
+    # It answers, on the files it had: not the daemon is broken, but what should restart it.
+    [ "$m_status" = 124 ] || say 'reason command'
+    [ "$m_word" != restarted ] || m_word=rolled_back
+  else
+    m_word=rollback_failed
+  fi
   result "$m_word"
   finish 0
 }

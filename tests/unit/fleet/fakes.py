@@ -59,6 +59,8 @@ class Machine:
         connect: Errors of the first connects, in order.
         cut: How many restarts lose their link; True in `cut_after` when the restart is done then.
         clock: Seconds its clock is ahead.
+        meanwhile: How another run's restart ended, before this one's.
+        reason: Of how its restart ends; `restored` with it.
         beside: What users report of their own runtimes.
         seconds: How long a restart takes.
     """
@@ -82,6 +84,9 @@ class Machine:
     due: bool = False
     absent: bool = False
     beside: tuple[RuntimeReport, ...] = ()
+    meanwhile: str = ""
+    reason: str = ""
+    restored: bool = False
 
 
 @dataclass
@@ -188,10 +193,21 @@ class FakeFleet:
         return PlaceReport((report, *machine.beside), int(time.time() + machine.clock))
 
     def restart(
-        self, connection: Connection, runtime: RuntimeState, user: str, paths: Sequence[str]
+        self,
+        connection: Connection,
+        runtime: RuntimeState,
+        user: str,
+        paths: Sequence[str],
+        *,
+        due: bool,
     ) -> RestartReport:
         assert isinstance(connection, Wire) and not connection.closed
         machine = self.machines[connection.name]
+        if machine.meanwhile:
+            machine.due = False
+            machine.trusted = machine.meanwhile == "restarted"
+        if due and not machine.due:
+            return RestartReport("docker", user, "refused", 0.0, reason="done")
         self.note("restart", connection.name)
         lost = machine.cut > 0
         machine.cut -= lost
@@ -205,7 +221,9 @@ class FakeFleet:
         if lost:
             raise link_lost()
         journal = () if machine.restart == "restarted" else ("dockerd: failed to start",)
-        return RestartReport("docker", user, machine.restart, 0.1, journal)
+        return RestartReport(
+            "docker", user, machine.restart, 0.1, journal, machine.reason, machine.restored
+        )
 
     def probe(
         self,

@@ -198,6 +198,61 @@ def test_a_link_lost_in_a_rollback_is_found_out_about() -> None:
     assert outcomes(run(fleet)) == ["rolled_back"]
 
 
+@pytest.mark.parametrize("after", [True, False])
+def test_always_does_not_take_a_lost_link_for_a_restart(after: bool) -> None:
+    fleet = fleet_of(1, trusted=True, cut=1, cut_after=after)
+    result = run(fleet, "always")["web-01"]
+    assert fleet.names("restart") == ["web-01"] * 2
+    assert result.runtimes[0].restarted
+    assert "may have had two" in " ".join(result.runtimes[0].notes)
+
+
+def test_a_link_that_stays_lost_says_that_a_restart_was_under_way() -> None:
+    fleet = fleet_of(1, cut=1)
+    connect = fleet.connect
+
+    def once(host: Any) -> Any:
+        if fleet.names("restart"):
+            raise unreachable()
+        return connect(host)
+
+    fleet.connect = once  # type: ignore[method-assign]
+    result = run(fleet)["web-01"]
+    assert result.outcome is Outcome.FAILED and not result.runtimes[0].restarted
+    assert "lost in a restart" in " ".join(result.runtimes[0].notes)
+
+
+def test_what_another_run_restarted_is_not_restarted_again() -> None:
+    fleet = fleet_of(1, meanwhile="restarted")
+    result = run(fleet)["web-01"]
+    assert fleet.names("restart") == []
+    assert (result.outcome, result.error) == (Outcome.CHANGED, None)
+    assert not result.runtimes[0].restarted
+    assert "restarted meanwhile by another run" in result.runtimes[0].notes
+    assert run(fleet_of(1, meanwhile="restarted"), "always")["web-01"].runtimes[0].restarted
+
+
+def test_what_another_run_rolled_back_is_no_success() -> None:
+    result = run(fleet_of(1, meanwhile="rolled_back"))["web-01"]
+    assert result.outcome is Outcome.ROLLED_BACK and result.runtimes[0].changed == ()
+
+
+def test_a_restart_command_that_fails_is_no_dead_daemon() -> None:
+    machine = {"restart": "rolled_back", "reason": "command", "restored": True}
+    result = run(fleet_of(1, **machine))["web-01"]
+    assert result.outcome is Outcome.ROLLED_BACK and result.runtimes[0].changed == ()
+    assert result.error is not None
+    assert "the command that should restart docker failed" in result.error.message
+    assert "did not come back" not in result.error.message
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_files_that_were_put_back_are_not_reported_as_changed(restored: bool) -> None:
+    result = run(fleet_of(1, restart="rollback_failed", restored=restored))["web-01"]
+    assert result.outcome is Outcome.FAILED
+    assert result.runtimes[0].changed == (() if restored else (PATH,))
+
+
 def test_a_wrong_password_is_tried_on_one_host_only() -> None:
     fleet = fleet_of(40, place_seconds=0.002)
     for machine in fleet.machines.values():

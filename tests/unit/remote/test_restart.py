@@ -112,7 +112,7 @@ def test_broken_for_another_reason_is_told(host: Any) -> None:
     host.state("broken")
     place(host, wanted(b"NEW\n"))
     report = restart(host, wanted(b"NEW\n"))
-    assert report.result == "rollback_failed"
+    assert (report.result, report.restored) == ("rollback_failed", True)
     assert host.at(CA).read_bytes() == GOOD
     assert report.journal
 
@@ -140,6 +140,26 @@ def test_restart_command_of_the_operator(host: Any) -> None:
     place(host, state)
     assert restart(host, state).result == "restarted"
     assert host.at("/state/mine").read_text() == "it's 42\n"
+
+
+def test_a_restart_command_that_fails_is_no_dead_daemon(host: Any) -> None:
+    state = wanted(GOOD, restart_command="echo trying; false")
+    place(host, state)
+    report = restart(host, state)
+    assert (report.result, report.reason, report.restored) == ("rolled_back", "command", True)
+    assert "trying" in report.journal
+    assert not host.at(CA).exists()
+    again = restart(host, state)
+    assert (again.result, again.reason, again.restored) == ("rolled_back", "command", False)
+
+
+def test_what_is_no_longer_due_is_not_restarted_again(host: Any) -> None:
+    place(host, wanted(GOOD))
+    for expected in (("restarted", ""), ("refused", "done")):
+        exchange = program.restart(wanted(GOOD).runtimes[0], due=True)
+        report = decode_restart(host.run(exchange).stdout, exchange.nonce)
+        assert (report.result, report.reason) == expected
+    assert host.at("/state/log").read_text().splitlines().count("restart docker") == 1
 
 
 def test_a_daemon_started_by_a_script_keeps_no_pipe_open_and_dies_when_told(
