@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from certkit.remote import program
 from certkit.remote.protocol import decode_place
 from certkit.remote.survey import HostSurvey, decode_survey
 from certkit.runtimes.catalogue import desired_state
-from certkit.runtimes.state import HostState, RuntimeChoice
+from certkit.runtimes.state import HostState, RuntimeChoice, removal
 
 A = b"-----BEGIN CERTIFICATE-----\nQUFB\n-----END CERTIFICATE-----\n"
 REFERENCE = "registry.lab:5000"
@@ -134,3 +135,33 @@ def test_owners(make_host: Callable[..., Any]) -> None:
     os.chown(host.put(CA, A), 1234, 1234)
     [place] = survey(host).runtimes[0].places
     assert place.entries[0].uid == 1234
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_a_rootless_runtime_is_read_and_cleared_as_its_user(
+    make_host: Callable[..., Any],
+) -> None:
+    host = make_host()
+    for parent in (host.root, *host.root.parents[:3]):
+        parent.chmod(0o755)
+    host.at("/fake/dockerd").unlink()
+    host.at("/run/user/1234/systemd").mkdir(parents=True)
+    os.mknod(host.at("/run/user/1234/docker.sock"), stat.S_IFSOCK | 0o600)
+    host.at("/home/ann").mkdir(parents=True)
+    for path in (host.at("/home/ann"), *host.at("/run/user/1234").rglob("*")):
+        os.chown(path, 1234, 1234)
+    host.fake("runuser", '#!/bin/sh\nshift 3\nexec setpriv --reuid=1234 --clear-groups "$@"\n')
+    host.fake("systemctl", "#!/bin/sh\necho active\n")
+    wanted = state("docker-rootless")
+    theirs = f"/home/ann/.config/docker/certs.d/{REFERENCE}/ca.crt"
+    exchange = program.place(wanted, restarts=False)
+    decode_place(host.run(exchange).stdout, exchange.nonce)
+    [docker] = survey(host, wanted).runtimes
+    assert (docker.name, docker.user, docker.daemon) == ("docker-rootless", "ann", True)
+    [place] = docker.places
+    assert (place.path, place.own) == (theirs, True)
+    assert [(one.name, one.uid, one.content) for one in place.entries] == [("ca.crt", 1234, A)]
+    exchange = program.place(removal(wanted), restarts=False)
+    [report] = decode_place(host.run(exchange).stdout, exchange.nonce).runtimes
+    assert [(one.path, one.result) for one in report.files] == [(theirs, "changed")]
+    assert not host.at("/home/ann/.config").exists(), "certkit had made it all"
