@@ -59,7 +59,7 @@ def test_the_same_request_changes_nothing(tmp_path: Path) -> None:
     before = snapshot(tmp_path / "home")
     again = make(
         tmp_path / "home",
-        "REGISTRY.lab:5000",
+        "registry.lab:5000",
         sans=["b.lab", "10.0.0.20", "registry.lab"],
         aliases=["y.lab", "x.lab:1", "registry.lab:5000"],
     )
