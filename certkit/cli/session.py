@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rich.text import Text
 from certkit.cli.options import FleetOutput, HostKeyChoice
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
 from certkit.cli.render import machine
+from certkit.cli.render.output import StandardOutput
 from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report, summary_line
 from certkit.cli.render.text import plain
@@ -84,6 +86,7 @@ class Session:
         self.flags = flags
         self.console = Console(stderr=True, highlight=False, markup=False)
         self.stop = Stop()
+        self._out = StandardOutput()
         self._passwords: Passwords = collect(
             ask_login=flags.ask_pass,
             login_file=flags.password_file,
@@ -163,7 +166,7 @@ class Session:
         """Return a watcher that tells all of these, and prints JSON lines where asked for."""
         every = list(watchers)
         if self.flags.output is FleetOutput.JSONL:
-            every.append(machine.watch_jsonl)
+            every.append(lambda event: self._out.write(machine.host_line(event)))
 
         def watch(event: Event) -> None:
             for one in every:
@@ -201,21 +204,36 @@ class Session:
             line: Its sums in one line.
         """
         output, quiet = self.flags.output, self.flags.quiet
-        writers: dict[FleetOutput, Callable[[FleetReport], None]] = {
-            FleetOutput.JSON: machine.write_json,
-            FleetOutput.JSONL: machine.write_jsonl_summary,
-            FleetOutput.JUNIT: machine.write_junit,
+        forms: dict[FleetOutput, Callable[[FleetReport], str]] = {
+            FleetOutput.JSON: machine.document,
+            FleetOutput.JSONL: machine.summary_line,
+            FleetOutput.JUNIT: machine.junit,
         }
-        if output in writers:
-            writers[output](report)
+        if output in forms:
+            self._out.write(forms[output](report))
             if not quiet:
                 self.console.print(Text(line(report)), soft_wrap=True)
         elif not quiet or report.exit_code is not ExitCode.DONE:
-            table(Console(highlight=False, markup=False), report, next_steps)
+            # In memory first: Rich would end the command itself when a pipe's reader has left.
+            real, text = Console(), io.StringIO()
+            console = Console(
+                file=text,
+                width=real.width,
+                force_terminal=real.is_terminal,
+                highlight=False,
+                markup=False,
+            )
+            table(console, report, next_steps)
+            self._out.write(text.getvalue())
 
     def done(self, report: FleetReport) -> typer.Exit:
-        """Return the end of the command, with the report's exit code."""
-        return typer.Exit(report.exit_code.value)
+        """Return the end of the command, with the report's exit code; 1 where it was lost."""
+        code = report.exit_code
+        if self._out.trouble:
+            lost = f"error: standard output could not be written: {self._out.trouble}"
+            self.console.print(Text(f"{lost}; the hosts were finished"), soft_wrap=True)
+            code = ExitCode.INTERRUPTED if code is ExitCode.INTERRUPTED else ExitCode.FAILED
+        return typer.Exit(code.value)
 
 
 @dataclass(frozen=True)

@@ -395,3 +395,38 @@ def test_status_names_drift_and_remove_takes_all_away(lab: Lab) -> None:
         assert not lab.at(name, "certs.d").exists()
     assert lab.report("remove")[1]["summary"]["unchanged"] == 3
     assert lab.run("status", "--html", "/nowhere/x")[0] == 2
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl", "json", "junit"])
+def test_the_hosts_are_finished_whatever_becomes_of_standard_output(lab: Lab, form: str) -> None:
+    gone, pipe = os.pipe()
+    os.close(gone)
+    arguments = lab.arguments("distribute", "-o", form)
+    reader_left = lab.start(arguments, stdout=pipe)
+    os.close(pipe)
+    _, err = reader_left.communicate(timeout=60)
+    assert reader_left.returncode == 0, err
+    assert "error" not in err and "Exception" not in err
+    assert [lab.restarts(name) for name in lab.machines] == [1, 1, 1]
+
+    for name in lab.machines:
+        lab.certificate(name).unlink()
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        process = lab.start(arguments, stdout=full)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: standard output could not be written: No space left on device" in err
+    assert "defect" not in err and "Traceback" not in err and "Exception" not in err
+    assert [lab.restarts(name) for name in lab.machines] == [2, 2, 2]
+
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", PROGRAM, *arguments],
+        env=lab.environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert closed.returncode == 1
+    assert "standard output could not be written: it is closed" in closed.stderr
+    assert "defect" not in closed.stderr and "Traceback" not in closed.stderr

@@ -1,10 +1,8 @@
-"""The report for programs, on standard output: one document, a line for each host, or JUnit."""
+"""The report for programs: one document, a line for each host, or JUnit."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from xml.etree import ElementTree
 
 from certkit.cli.render.text import plain
@@ -12,35 +10,21 @@ from certkit.fleet.events import Event, HostFinished
 from certkit.fleet.report import FleetReport, HostResult, Outcome, host_to_json
 
 
-def write_out(text: str) -> None:
-    """Write to standard output; a reader that has gone away (``| head``) is no failure."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def document(report: FleetReport) -> str:
+    """Return the one document of ``-o json``."""
+    return json.dumps(report.to_json(), indent=2) + "\n"
 
 
-def write_json(report: FleetReport) -> None:
-    """Write the one document of ``-o json``."""
-    write_out(json.dumps(report.to_json(), indent=2) + "\n")
-
-
-def watch_jsonl(event: Event) -> None:
-    """Write one line for a host as it finishes; a watcher of the run."""
+def host_line(event: Event) -> str:
+    """Return the line of ``-o jsonl`` for a host that has finished; empty for other events."""
     if isinstance(event, HostFinished):
-        write_out(json.dumps(host_to_json(event.result)) + "\n")
+        return json.dumps(host_to_json(event.result)) + "\n"
+    return ""
 
 
-def write_jsonl_summary(report: FleetReport) -> None:
-    """Write the last line of ``-o jsonl``."""
-    write_out(json.dumps({"summary": report.summary}) + "\n")
-
-
-def write_junit(report: FleetReport) -> None:
-    """Write the run as a JUnit test suite, one test case for each host."""
-    write_out(junit(report))
+def summary_line(report: FleetReport) -> str:
+    """Return the last line of ``-o jsonl``."""
+    return json.dumps({"summary": report.summary}) + "\n"
 
 
 def junit(report: FleetReport) -> str:
