@@ -41,6 +41,11 @@ _FAILURES: dict[str, tuple[ErrorKind, str, str]] = {
         "another certkit is at work on this host: {1}",
         "wait for it; should it be gone without a trace, remove {0}",
     ),
+    "state": (
+        ErrorKind.CONFLICT,
+        "{0}, where certkit keeps what it put on this host and what was there before, is {1}",
+        "see who made it so and what is in it; then make it its owner's alone, or move it away",
+    ),
     "no_user": (ErrorKind.CONFLICT, "there is no user or group {0}", "correct the inventory"),
     "not_user": (
         ErrorKind.PERMISSION,

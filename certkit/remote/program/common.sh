@@ -186,9 +186,20 @@ nest() {
   } | (cd / && "$@") 9>&-
 }
 
-# lock_dir: make the state directory, private to its owner.
+# state_ready: make the state directory, private to its owner. Who could write there would choose what a
+# rollback installs, and what passes for certkit's own; a closed door now does not undo that.
 state_ready() {
+  [ ! -L "$STATE" ] || fail state "$STATE" 'a symlink'
   s_said=$( (umask 077 && mkdir -p "$STATE") 2>&1) || fail_io "$STATE" "$s_said"
+  s_text=$(ls -ldn "$STATE" 2>/dev/null)
+  # shellcheck disable=SC2086 # split on purpose; the path comes last
+  set -- $s_text
+  [ "${3-}" = "$ME_UID" ] || fail state "$STATE" "owned by user ${3-}"
+  case ${1-} in
+    drwx------*) ;;
+    ?????w* | ????????w*) fail state "$STATE" 'writable by others' ;;
+    *) s_said=$(chmod 700 "$STATE" 2>&1) || fail_io "$STATE" "$s_said" ;;
+  esac
 }
 
 # lock SECONDS: one run at a time on a host. flock where there is one, since the kernel drops it with

@@ -174,7 +174,8 @@ def test_two_at_once(host: Any) -> None:
 def test_held_lock_names_its_holder(host: Any) -> None:
     exchange = impatient(program.place(wanted()))
     number = host.load(exchange)
-    hold = "mkdir -p var/lib/certkit; echo 'ann@bastion since noon' >var/lib/certkit/lock.holder\n"
+    hold = "mkdir -p -m 700 var/lib/certkit\n"
+    hold += "echo 'ann@bastion since noon' >var/lib/certkit/lock.holder\n"
     if host.userland == "gnu":
         hold += "flock var/lib/certkit/lock sleep 20 & sleep 0.2\n"
     else:
@@ -197,7 +198,7 @@ def test_stale_symlink_lock_is_taken_over(make_host: Callable[..., Any], holder:
     exchange = impatient(program.place(wanted()))
     number = host.load(exchange)
     text = holder.format(boot="$(cat /proc/sys/kernel/random/boot_id)")
-    host.steps(f'mkdir -p var/lib/certkit; ln -s "{text}" var/lib/certkit/lock.link; run {number}')
+    host.steps(f'mkdir -p -m 700 var/lib/certkit; ln -s "{text}" var/lib/certkit/lock.link; run {number}')
     decode_place(host.result(number).stdout, exchange.nonce)
     assert host.at(CA).read_bytes() == A
 

@@ -143,6 +143,39 @@ def test_never_restart_leaves_no_marker(host: Any) -> None:
     assert not report.runtimes[0].restart_due
 
 
+def test_never_restart_keeps_what_an_earlier_run_left_due(host: Any) -> None:
+    place(host, state())
+    assert place(host, state(B), restarts=False).runtimes[0].restart_due
+    assert place(host, state(B), check=True).runtimes[0].restart_due
+
+
+@pytest.mark.parametrize("way", ["symlink", "lax", "theirs"])
+def test_a_state_directory_of_others_is_refused(host: Any, way: str) -> None:
+    where = host.at("/var/lib/certkit")
+    if way == "symlink":
+        host.at("/tmp/theirs").mkdir()
+        where.symlink_to("/tmp/theirs")
+    else:
+        where.mkdir(mode=0o700)
+        if way == "lax":
+            where.chmod(0o777)
+        elif os.geteuid() == 0:
+            os.chown(where, 1234, 1234)
+        else:
+            pytest.skip("giving a directory away needs root")
+    before = host.tree()
+    error = refused(host, state())
+    assert error.kind is ErrorKind.CONFLICT and "/var/lib/certkit" in error.message
+    assert error.hint
+    assert host.tree() == before
+
+
+def test_a_state_directory_that_others_read_is_closed(host: Any) -> None:
+    host.at("/var/lib/certkit").mkdir(mode=0o755)
+    assert results(place(host, state())) == [("changed", ("content",))]
+    assert host.at("/var/lib/certkit").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_stopped_daemon_is_not_due(host: Any) -> None:
     host.at("/state/running").unlink()
     report = place(host, state())
