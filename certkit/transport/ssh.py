@@ -255,6 +255,11 @@ def _quieten(verbose: int) -> None:
     logger = logging.getLogger("paramiko")
     if verbose >= 3:
         logger.setLevel(logging.DEBUG)
+        # Messages name what happens and dump no packet, so no password is among them.
+        if not logger.handlers:
+            handler = logging.StreamHandler()
+            handler.setFormatter(logging.Formatter("ssh: %(threadName)s: %(message)s"))
+            logger.addHandler(handler)
     else:
         logger.setLevel(logging.CRITICAL + 1)
 

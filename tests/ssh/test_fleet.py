@@ -430,3 +430,10 @@ def test_the_hosts_are_finished_whatever_becomes_of_standard_output(lab: Lab, fo
     assert closed.returncode == 1
     assert "standard output could not be written: it is closed" in closed.stderr
     assert "defect" not in closed.stderr and "Traceback" not in closed.stderr
+
+
+def test_the_ssh_log_is_shown_from_vvv_on(lab: Lab) -> None:
+    _, _, err = lab.run("verify", "-vvv", "--limit", "web-01")
+    assert "ssh: " in err and "Authentication (publickey) successful" in err
+    _, _, err = lab.run("verify", "-vv", "--limit", "web-01")
+    assert "ssh: " not in err

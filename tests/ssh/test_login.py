@@ -236,19 +236,29 @@ def test_password_is_no_answer_to_a_code(tmp_path: Path, connector: Connector) -
     assert PASSWORD not in dict(server.attempts).values()
 
 
+@pytest.mark.parametrize("methods", ["password", "keyboard-interactive"])
 def test_no_secret_in_the_most_verbose_log(
-    tmp_path: Path, keys: Path, caplog: pytest.LogCaptureFixture
+    methods: str,
+    tmp_path: Path,
+    keys: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     import logging
 
     caplog.set_level(logging.DEBUG)
     connector = open_connector(ConnectorOptions(verbose=3, start_spread=0))
-    with fickle_server(tmp_path, methods="keyboard-interactive") as server:
+    with fickle_server(tmp_path, methods=methods) as server:
         changes = {"key_passphrase": Secret("let me in"), "identity_files": (keys / "encrypted",)}
         connector.connect(server.host_entry(password=Secret(PASSWORD), **changes)).close()
     connector.close()
     open_connector(ConnectorOptions()).close()
     logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
-    assert "keyboard-interactive" in caplog.text
-    assert PASSWORD not in caplog.text
-    assert "let me in" not in caplog.text
+    # It holds this test's standard error.
+    logging.getLogger("paramiko").handlers.clear()
+    shown = capsys.readouterr().err
+    for text in (caplog.text, shown):
+        assert f"Authentication ({methods}) successful" in text
+        assert PASSWORD not in text
+        assert "let me in" not in text
+    assert (methods, PASSWORD) in server.attempts
