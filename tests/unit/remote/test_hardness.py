@@ -198,7 +198,9 @@ def test_stale_symlink_lock_is_taken_over(make_host: Callable[..., Any], holder:
     exchange = impatient(program.place(wanted()))
     number = host.load(exchange)
     text = holder.format(boot="$(cat /proc/sys/kernel/random/boot_id)")
-    host.steps(f'mkdir -p -m 700 var/lib/certkit; ln -s "{text}" var/lib/certkit/lock.link; run {number}')
+    host.steps(
+        f'mkdir -p -m 700 var/lib/certkit; ln -s "{text}" var/lib/certkit/lock.link; run {number}'
+    )
     decode_place(host.result(number).stdout, exchange.nonce)
     assert host.at(CA).read_bytes() == A
 

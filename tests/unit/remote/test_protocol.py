@@ -169,3 +169,26 @@ def test_the_sent_program_is_plain_ascii_and_means_the_same_without_comments() -
         )
     for parts in (program._PLACE, program._RESTART, program._PROBE):
         assert len(program.text_of(parts)) < 24_000
+
+
+def programs() -> list[tuple[str, ...]]:
+    """Return the parts of each program that the package composes."""
+    found = [getattr(program, name) for name in vars(program) if re.fullmatch(r"_[A-Z]+", name)]
+    return [parts for parts in found if isinstance(parts, tuple)]
+
+
+@pytest.mark.parametrize("parts", programs(), ids=lambda parts: str(parts[-1]))
+def test_every_function_that_a_program_calls_is_in_it(parts: tuple[str, ...]) -> None:
+    defined = re.compile(r"^([a-z_0-9]+)\(\) *[{(]", re.MULTILINE)
+    everywhere = {
+        name for part in FOLDER.glob("*.sh") for name in defined.findall(part.read_text("ascii"))
+    }
+    text = program.text_of(parts).decode()
+    here = set(defined.findall(text))
+    # The patterns of a case are words, and no commands.
+    text = re.sub(r"^[^()\n]*\)", "", text, flags=re.MULTILINE)
+    # A word where a command may begin; handed over by name, it follows one that takes functions.
+    begin = r"(?:^|[;&|({!`]|\b(?:if|then|elif|else|do|while|until)|each_(?:file|runtime)|\bDO=)"
+    called = set(re.findall(begin + r"\s*([a-z_0-9]+)(?=[\s;)]|$)", text, re.MULTILINE))
+    assert called & here, "the pattern finds no call at all"
+    assert called & everywhere <= here
