@@ -19,6 +19,7 @@ from certkit.cli.options import (
     HostKeyOption,
     IdentityOption,
     InventoryOption,
+    KeyPassphraseFileOption,
     KnownHostsOption,
     LimitOption,
     OutputOption,
@@ -76,6 +77,7 @@ def doctor(
     password_file: PasswordFileOption = None,
     ask_become_pass: AskBecomePassOption = False,
     become_password_file: BecomePasswordFileOption = None,
+    key_passphrase_file: KeyPassphraseFileOption = None,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
 ) -> None:
@@ -121,6 +123,7 @@ def doctor(
                 password_file=password_file,
                 ask_become_pass=ask_become_pass,
                 become_password_file=become_password_file,
+                key_passphrase_file=key_passphrase_file,
             )
         )
         files, references = session.files, session.references

@@ -239,3 +239,14 @@ BecomePasswordFileOption = Annotated[
         show_default=False,
     ),
 ]
+
+KeyPassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-passphrase-file",
+        metavar="FILE",
+        help="Read the passphrase of the private key from this file (mode 0600). "
+        "CERTKIT_KEY_PASSPHRASE works as well.",
+        show_default=False,
+    ),
+]

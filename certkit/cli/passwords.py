@@ -13,6 +13,7 @@ from certkit.inventory.model import Host
 from certkit.secret import Secret, read_secret_file, secret_from_environment
 
 BECOME_ENVIRONMENT = "CERTKIT_BECOME_PASSWORD"
+KEY_ENVIRONMENT = "CERTKIT_KEY_PASSPHRASE"
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Passwords:
     Attributes:
         login: The SSH password; None when none was given.
         become: The sudo or doas password; None when none was given.
+        key: The passphrase of identity files; None when none was given.
     """
 
     login: Secret | None = field(default=None, hash=False)
     become: Secret | None = field(default=None, hash=False)
+    key: Secret | None = field(default=None, hash=False)
 
     def fill(self, hosts: Iterable[Host]) -> tuple[Host, ...]:
         """Give the passwords to the hosts that have none of their own in the inventory."""
@@ -35,8 +38,15 @@ class Passwords:
                 host = replace(host, password=self.login)
             if self.become is not None and host.become.password is None:
                 host = replace(host, become=replace(host.become, password=self.become))
+            if self.key is not None:
+                host = self._with_key(host)
             filled.append(host)
         return tuple(filled)
+
+    def _with_key(self, host: Host) -> Host:
+        """Fill the passphrase in for the host and for the bastions on its way."""
+        jump = tuple(self._with_key(hop) for hop in host.jump)
+        return replace(host, jump=jump, key_passphrase=host.key_passphrase or self.key)
 
 
 def collect(
@@ -45,6 +55,7 @@ def collect(
     login_file: Path | None,
     ask_become: bool,
     become_file: Path | None,
+    key_file: Path | None = None,
 ) -> Passwords:
     """Gather the passwords before anything connects.
 
@@ -55,7 +66,12 @@ def collect(
     become = _one(
         "sudo password", ask_become, "--ask-become-pass", become_file, "--become-password-file"
     )
-    return Passwords(login, become or secret_from_environment(BECOME_ENVIRONMENT))
+    key = None if key_file is None else read_secret_file(key_file, "--key-passphrase-file")
+    return Passwords(
+        login,
+        become or secret_from_environment(BECOME_ENVIRONMENT),
+        key or secret_from_environment(KEY_ENVIRONMENT),
+    )
 
 
 def ask_passphrase(path: Path) -> Secret | None:

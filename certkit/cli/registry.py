@@ -19,6 +19,7 @@ from certkit.cli.options import (
     HostKeyOption,
     IdentityOption,
     InventoryOption,
+    KeyPassphraseFileOption,
     KnownHostsOption,
     OutputOption,
     PasswordFileOption,
@@ -94,6 +95,7 @@ def deploy(
     password_file: PasswordFileOption = None,
     ask_become_pass: AskBecomePassOption = False,
     become_password_file: BecomePasswordFileOption = None,
+    key_passphrase_file: KeyPassphraseFileOption = None,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
 ) -> None:
@@ -125,6 +127,7 @@ def deploy(
             password_file=password_file,
             ask_become_pass=ask_become_pass,
             become_password_file=become_password_file,
+            key_passphrase_file=key_passphrase_file,
             registry_host=registry_host,
         )
     )
@@ -151,6 +154,7 @@ def status(
     password_file: PasswordFileOption = None,
     ask_become_pass: AskBecomePassOption = False,
     become_password_file: BecomePasswordFileOption = None,
+    key_passphrase_file: KeyPassphraseFileOption = None,
     verbose: VerboseOption = 0,
 ) -> None:
     """Show what the registry serves now, by whom issued, until when, and what the home says.
@@ -181,6 +185,7 @@ def status(
             password_file=password_file,
             ask_become_pass=ask_become_pass,
             become_password_file=become_password_file,
+            key_passphrase_file=key_passphrase_file,
             registry_host=registry_host,
         )
     )

@@ -15,6 +15,7 @@ from certkit.cli.options import (
     HostKeyOption,
     IdentityOption,
     InventoryOption,
+    KeyPassphraseFileOption,
     KnownHostsOption,
     OutputOption,
     PassphraseFileOption,
@@ -109,6 +110,7 @@ def renew(
     host_key: HostKeyOption = HostKeyChoice.STRICT,
     password_file: PasswordFileOption = None,
     become_password_file: BecomePasswordFileOption = None,
+    key_passphrase_file: KeyPassphraseFileOption = None,
     passphrase_file: PassphraseFileOption = None,
     home: HomeOption = None,
     output: OutputOption = DocumentOutput.TABLE,
@@ -185,6 +187,7 @@ def renew(
                 password_file=password_file,
                 ask_become_pass=False,
                 become_password_file=become_password_file,
+                key_passphrase_file=key_passphrase_file,
                 registry_host=registry_host,
             )
         )

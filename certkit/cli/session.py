@@ -59,6 +59,7 @@ class Flags:
     ask_become_pass: bool
     become_password_file: Path | None
     registry_host: Path | None = None
+    key_passphrase_file: Path | None = None
 
 
 class Session:
@@ -92,6 +93,7 @@ class Session:
             login_file=flags.password_file,
             ask_become=flags.ask_become_pass,
             become_file=flags.become_password_file,
+            key_file=flags.key_passphrase_file,
         )
         self.home = Home.open(home_path(flags.home))
         self.inventory = _load(flags)
@@ -255,8 +257,20 @@ def _load(flags: Flags) -> Inventory:
             f"there is no inventory: {DEFAULT_INVENTORY} is not in this directory",
             "name the hosts' file with -i FILE or CERTKIT_INVENTORY",
         )
+    if flags.identity_file is not None:
+        _check_identity(flags.identity_file.expanduser())
     overrides = Overrides(flags.user, flags.port, flags.identity_file)
     return load(path, overrides=overrides, registry_host=flags.registry_host)
+
+
+def _check_identity(path: Path) -> None:
+    """Refuse a key file that cannot be read, which every host would fail of.
+
+    A public key is enough where the agent has the private one, which ssh allows too.
+    """
+    if Path(f"{path}.pub").is_file() or (path.exists() and not path.is_dir()):
+        return
+    raise InputError(f"--identity-file: there is no file {path}", "check the path")
 
 
 def _registry(home: Home, name: str | None) -> RegistryFiles:

@@ -20,6 +20,7 @@ from certkit.cli.options import (
     HostKeyOption,
     IdentityOption,
     InventoryOption,
+    KeyPassphraseFileOption,
     KnownHostsOption,
     LimitOption,
     ParallelOption,
@@ -74,6 +75,7 @@ def status(
     password_file: PasswordFileOption = None,
     ask_become_pass: AskBecomePassOption = False,
     become_password_file: BecomePasswordFileOption = None,
+    key_passphrase_file: KeyPassphraseFileOption = None,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
 ) -> None:
@@ -115,6 +117,7 @@ def status(
             password_file=password_file,
             ask_become_pass=ask_become_pass,
             become_password_file=become_password_file,
+            key_passphrase_file=key_passphrase_file,
         )
     )
     settings = session.inventory.settings

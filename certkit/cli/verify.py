@@ -18,6 +18,7 @@ from certkit.cli.options import (
     HostKeyOption,
     IdentityOption,
     InventoryOption,
+    KeyPassphraseFileOption,
     KnownHostsOption,
     LimitOption,
     ParallelOption,
@@ -63,6 +64,7 @@ def verify(
     password_file: PasswordFileOption = None,
     ask_become_pass: AskBecomePassOption = False,
     become_password_file: BecomePasswordFileOption = None,
+    key_passphrase_file: KeyPassphraseFileOption = None,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
 ) -> None:
@@ -95,6 +97,7 @@ def verify(
             password_file=password_file,
             ask_become_pass=ask_become_pass,
             become_password_file=become_password_file,
+            key_passphrase_file=key_passphrase_file,
         )
     )
     settings = session.inventory.settings

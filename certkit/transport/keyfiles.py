@@ -89,7 +89,10 @@ class KeyFiles:
             if not passphrase:
                 raise KeyFileError("is encrypted, and no passphrase was entered")
         if not passphrase:
-            raise KeyFileError("is encrypted, and there is no passphrase for it")
+            raise KeyFileError(
+                "is encrypted, and there is no passphrase for it; give it with "
+                "`--key-passphrase-file` or CERTKIT_KEY_PASSPHRASE"
+            )
         try:
             return _parse(data, passphrase.reveal().encode())
         except _EncryptedError as error:

@@ -437,3 +437,33 @@ def test_the_ssh_log_is_shown_from_vvv_on(lab: Lab) -> None:
     assert "ssh: " in err and "Authentication (publickey) successful" in err
     _, _, err = lab.run("verify", "-vv", "--limit", "web-01")
     assert "ssh: " not in err
+
+
+def test_an_encrypted_key_opens_without_a_terminal(lab: Lab, tmp_path: Path) -> None:
+    machine = lab.machines["web-01"]
+    key = tmp_path / "encrypted"
+    key.write_bytes(Path(machine.key).read_bytes())
+    key.chmod(0o600)
+    change = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "let me in", "-f", str(key)]
+    subprocess.run(change, check=True, capture_output=True)
+    arguments = ("distribute", "--limit", "web-01", "--identity-file", str(key))
+    status, out, err = lab.run(*arguments)
+    assert status == 1
+    assert "`--key-passphrase-file` or CERTKIT_KEY_PASSPHRASE" in out + err
+    phrase = tmp_path / "phrase"
+    phrase.write_text("let me in\n")
+    phrase.chmod(0o600)
+    status, out, err = lab.run(*arguments, "--key-passphrase-file", str(phrase))
+    assert status == 0, out + err
+    assert "let me in" not in out + err
+    process = lab.start(
+        lab.arguments(*arguments), env={**lab.environment, "CERTKIT_KEY_PASSPHRASE": "let me in"}
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+
+
+def test_a_missing_identity_file_is_bad_input(lab: Lab) -> None:
+    status, out, err = lab.run("distribute", "--identity-file", str(lab.directory / "none"))
+    assert (status, out) == (2, "")
+    assert "--identity-file: there is no file" in err

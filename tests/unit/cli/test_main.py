@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from certkit.cli import main as module
-from certkit.cli.passwords import BECOME_ENVIRONMENT, collect
+from certkit.cli.passwords import BECOME_ENVIRONMENT, KEY_ENVIRONMENT, collect
 from certkit.errors import HomeError, InputError
 from certkit.inventory.model import Become, Host
 from certkit.secret import Secret, environment_for_children
@@ -138,13 +138,13 @@ def test_passwords_come_from_files_and_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "p"
-    path.write_text("one\n")
+    path.write_text("first\n")
     path.chmod(0o600)
     monkeypatch.setenv(BECOME_ENVIRONMENT, "three")
     found = gather(login_file=path)
-    assert found.login == Secret("one") and found.become == Secret("three")
+    assert found.login == Secret("first") and found.become == Secret("three")
     assert BECOME_ENVIRONMENT not in environment_for_children()
-    assert "one" not in repr(found)
+    assert "first" not in repr(found)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
@@ -183,3 +183,15 @@ def test_a_hosts_own_password_stays() -> None:
     a, b = Passwords(Secret("l"), Secret("b")).fill((own, other))
     assert (a.password, a.become.password) == (Secret("own"), Secret("b"))
     assert (b.password, b.become.password) == (Secret("l"), Secret("own"))
+
+
+def test_the_passphrase_of_keys_goes_to_hosts_and_bastions_that_have_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(KEY_ENVIRONMENT, "phrase")
+    own = Host(name="b", address="b", user="u", key_passphrase=Secret("own"))
+    bare = Host(name="j", address="j", user="u")
+    [host] = gather().fill([Host(name="a", address="a", user="u", jump=(bare, own))])
+    assert host.key_passphrase == Secret("phrase")
+    assert [hop.key_passphrase for hop in host.jump] == [Secret("phrase"), Secret("own")]
+    assert KEY_ENVIRONMENT not in environment_for_children()
