@@ -117,14 +117,8 @@ def distribute(
     are restarted, one host first, each proven healthy before the next wave; a daemon that does not
     come back gets its old files back. On a terminal, a run that stops containers asks first.
     """
-    from certkit.cli.ask import confirm_restarts, next_steps, note_in_home, operator
     from certkit.cli.session import Flags, Session
-    from certkit.fleet import distribute as engine
-    from certkit.fleet.limits import connections_kept
-    from certkit.fleet.plan import DistributeOptions
-    from certkit.fleet.resume import Recorder
-    from certkit.fleet.targets import targets_for
-    from certkit.fleet.waves import DEFAULT_WAVES, Share, WavePlan
+    from certkit.cli.spreading import Spread, spread
 
     session = Session(
         Flags(
@@ -148,51 +142,22 @@ def distribute(
             key_passphrase_file=key_passphrase_file,
         )
     )
-    settings = session.inventory.settings
-    waves, most = wave or settings.wave, max_fail or settings.max_fail
-    targets = targets_for(
-        session.hosts,
-        session.references,
-        session.bundle.pem,
-        settings,
-        restart.value if restart else None,
+    report = spread(
+        session,
+        Spread(
+            check=check,
+            diff=diff,
+            force=force,
+            restart=restart.value if restart else None,
+            wave=wave,
+            max_fail=max_fail,
+            yes=yes,
+            resume=resume,
+            retry_failed=retry_failed,
+            parallel=parallel,
+            timeout=timeout,
+            run_timeout=run_timeout,
+            retries=retries,
+        ),
     )
-    plan = WavePlan.parse(waves) if waves else DEFAULT_WAVES
-    budget = Share.parse(most, "--max-fail") if most else None
-    width = parallel or settings.parallel or 64
-    recorder = Recorder(
-        "distribute", session.files.reference.text, targets, resume=resume, failed=retry_failed
-    )
-    if not check:
-        problem = recorder.begin()
-        if problem:
-            session.warn(problem)
-    with session.running({"place": "checking"} if check else None) as running:
-        watcher = session.watcher(recorder, running.screen)
-        recorder.announce(watcher)
-        results = engine.distribute(
-            recorder.targets,
-            running.connector,
-            DistributeOptions(
-                parallel=width,
-                retries=retries,
-                host_timeout=timeout,
-                run_timeout=run_timeout,
-                keep=connections_kept(running.open_files, width),
-                check=check,
-                force=force,
-                diff=diff,
-                waves=plan,
-                max_fail=budget,
-                operator=operator(),
-            ),
-            watcher=watcher,
-            stop=session.stop,
-            confirm=lambda asked: confirm_restarts(session, running, asked, yes=yes),
-        )
-    report = session.report("distribute", recorder.complete(results), check=check)
-    recorder.finish(report.summary)
-    if not check:
-        note_in_home(session, report)
-    session.show(report, next_steps(session, report))
     raise session.done(report)

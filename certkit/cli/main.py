@@ -25,6 +25,7 @@ from certkit.cli.passphrase import passphrase
 from certkit.cli.registry import app as registry
 from certkit.cli.remove import remove
 from certkit.cli.renew import renew
+from certkit.cli.rotate import app as rotate
 from certkit.cli.schema import schema
 from certkit.cli.status import status
 from certkit.cli.verify import verify
@@ -62,6 +63,7 @@ for _command, _sentence in (
 app.add_typer(
     registry, name="registry", short_help="Put the registry's own certificate into service."
 )
+app.add_typer(rotate, name="rotate", short_help="Replace the authority without a failed pull.")
 
 
 def _version(asked: bool) -> None:

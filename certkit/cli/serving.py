@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from rich.console import Console
@@ -29,8 +30,20 @@ def deploy(
     waiting: bool,
     witnesses: str | None = None,
     retries: int = 2,
+    seen: Callable[[str], None] | None = None,
+    show: bool = True,
 ) -> FleetReport:
     """Put the current or the waiting pair into service, promote the latter, and show the report.
+
+    Args:
+        session: The run.
+        check: Only look.
+        force: Replace files that certkit did not write.
+        waiting: The waiting pair, not the current one.
+        witnesses: Hosts that must see it too.
+        retries: How often the host is tried again.
+        seen: Told the fingerprint once it is served, in place of the promotion.
+        show: Whether a success is shown too; one document is all that a command may print.
 
     Raises:
         InputError: The inventory names no registry host, or nothing is waiting.
@@ -73,9 +86,12 @@ def deploy(
     report = session.report("registry deploy", [done.result], check=check)
     if not check:
         _note(session, pair, done)
-        if waiting and done.served:
+        if seen is not None and done.served:
+            seen(pair.sha256)
+        elif waiting and done.served:
             leaves.promote(session.home, files, pair.sha256, datetime.now(timezone.utc))
-    session.show(report, [f"certkit registry status {files.reference}"] if done.served else [])
+    if show or not done.served:
+        session.show(report, [f"certkit registry status {files.reference}"] if done.served else [])
     return report
 
 

@@ -1,0 +1,300 @@
+"""``certkit rotate``: a new authority in place of the old one, without one failed pull."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from certkit.cli.options import (
+    AskBecomePassOption,
+    AskPassOption,
+    BecomePasswordFileOption,
+    DocumentOutput,
+    FleetOutput,
+    FleetOutputOption,
+    HomeOption,
+    HostKeyChoice,
+    HostKeyOption,
+    IdentityOption,
+    InventoryOption,
+    KnownHostsOption,
+    OutputOption,
+    ParallelOption,
+    PassphraseFileOption,
+    PasswordFileOption,
+    PortOption,
+    QuietOption,
+    RegistryArgument,
+    RetriesOption,
+    TimeoutOption,
+    UserOption,
+    VerboseOption,
+)
+from certkit.cli.registry import RegistryHostOption
+from certkit.cli.rotate_options import (
+    ForceOption,
+    MaxFailOption,
+    RestartOption,
+    ServedOption,
+    WaiveOption,
+    WaveOption,
+    YesOption,
+)
+
+if TYPE_CHECKING:
+    from certkit.cli.rotating import Rotating
+    from certkit.home.passphrase import PassphraseSources
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _rotate() -> None:
+    """Replace a registry's authority without one failed pull.
+
+    start, switch, finish: hosts trust both authorities before the registry serves a certificate of
+    the new one, and lose the old one after that. abort goes back. Every step can be run again.
+    """
+
+
+@app.command(short_help="Make a new authority; distribute old and new.")
+def start(
+    registry: RegistryArgument = None,
+    permit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ZONE|NETWORK",
+            help="Let the new authority sign for this as well. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    compromised: Annotated[
+        bool,
+        typer.Option(
+            "--compromised",
+            help="The old key has leaked: no overlap. Hosts pull nothing until the switch is done.",
+        ),
+    ] = False,
+    passphrase_file: PassphraseFileOption = None,
+    no_passphrase: Annotated[
+        bool, typer.Option("--no-passphrase", help="Leave the new authority's key plain.")
+    ] = False,
+    restart: RestartOption = None,
+    wave: WaveOption = None,
+    max_fail: MaxFailOption = None,
+    yes: YesOption = False,
+    force: ForceOption = False,
+    home: HomeOption = None,
+    inventory: InventoryOption = None,
+    output: FleetOutputOption = FleetOutput.TABLE,
+    parallel: ParallelOption = None,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = 2,
+    user: UserOption = None,
+    port: PortOption = None,
+    identity_file: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
+    host_key: HostKeyOption = HostKeyChoice.STRICT,
+    ask_pass: AskPassOption = False,
+    password_file: PasswordFileOption = None,
+    ask_become_pass: AskBecomePassOption = False,
+    become_password_file: BecomePasswordFileOption = None,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a new authority and put both, old and new, on every host; then see who trusts both.
+
+    What the registry serves stays as it is. Run again, it makes nothing twice.
+    """
+    step = _rotating(locals())
+    sources = _passphrases(passphrase_file, refused=no_passphrase)
+    code = step.start(sources, permit or (), compromised=compromised)
+    raise typer.Exit(code.value)
+
+
+@app.command(short_help="Put the new authority's certificate into service.")
+def switch(
+    registry: RegistryArgument = None,
+    waive: WaiveOption = None,
+    served: ServedOption = False,
+    force: ForceOption = False,
+    passphrase_file: PassphraseFileOption = None,
+    registry_host: RegistryHostOption = None,
+    home: HomeOption = None,
+    inventory: InventoryOption = None,
+    output: FleetOutputOption = FleetOutput.TABLE,
+    parallel: ParallelOption = None,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = 2,
+    user: UserOption = None,
+    port: PortOption = None,
+    identity_file: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
+    host_key: HostKeyOption = HostKeyChoice.STRICT,
+    ask_pass: AskPassOption = False,
+    password_file: PasswordFileOption = None,
+    ask_become_pass: AskBecomePassOption = False,
+    become_password_file: BecomePasswordFileOption = None,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Put a certificate of the new authority into service, once every host has proven its trust.
+
+    Refused, with 1, while a host has not: one that cannot be reached has not. What is served is
+    compared afterwards. Exits with 4 when the certificate has to be put into service by hand.
+    """
+    step = _rotating(locals())
+    sources = _passphrases(passphrase_file)
+    code = step.switch(sources, waive or (), served=served, force=force)
+    raise typer.Exit(code.value)
+
+
+@app.command(short_help="Take the old authority off the hosts.")
+def finish(
+    registry: RegistryArgument = None,
+    waive: WaiveOption = None,
+    destroy_old_key: Annotated[
+        bool,
+        typer.Option(
+            "--destroy-old-key",
+            help="Remove the old keys instead of archiving them. Back-ups still have them.",
+        ),
+    ] = False,
+    restart: RestartOption = None,
+    wave: WaveOption = None,
+    max_fail: MaxFailOption = None,
+    yes: YesOption = False,
+    force: ForceOption = False,
+    home: HomeOption = None,
+    inventory: InventoryOption = None,
+    output: FleetOutputOption = FleetOutput.TABLE,
+    parallel: ParallelOption = None,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = 2,
+    user: UserOption = None,
+    port: PortOption = None,
+    identity_file: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
+    host_key: HostKeyOption = HostKeyChoice.STRICT,
+    ask_pass: AskPassOption = False,
+    password_file: PasswordFileOption = None,
+    ask_become_pass: AskBecomePassOption = False,
+    become_password_file: BecomePasswordFileOption = None,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Take the old authority away, once every host has reached the registry by the new one.
+
+    Refused, with 1, while a host has not.
+    """
+    step = _rotating(locals())
+    code = step.finish(waive or (), destroy=destroy_old_key)
+    raise typer.Exit(code.value)
+
+
+@app.command(short_help="Go back to the old authority.")
+def abort(
+    registry: RegistryArgument = None,
+    served: ServedOption = False,
+    back_to_compromised: Annotated[
+        bool,
+        typer.Option(
+            "--back-to-compromised", help="Go back although the old authority is compromised."
+        ),
+    ] = False,
+    restart: RestartOption = None,
+    wave: WaveOption = None,
+    max_fail: MaxFailOption = None,
+    yes: YesOption = False,
+    force: ForceOption = False,
+    registry_host: RegistryHostOption = None,
+    home: HomeOption = None,
+    inventory: InventoryOption = None,
+    output: FleetOutputOption = FleetOutput.TABLE,
+    parallel: ParallelOption = None,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = 2,
+    user: UserOption = None,
+    port: PortOption = None,
+    identity_file: IdentityOption = None,
+    known_hosts: KnownHostsOption = None,
+    host_key: HostKeyOption = HostKeyChoice.STRICT,
+    ask_pass: AskPassOption = False,
+    password_file: PasswordFileOption = None,
+    ask_become_pass: AskBecomePassOption = False,
+    become_password_file: BecomePasswordFileOption = None,
+    verbose: VerboseOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Go back to the old authority, at any point before finish: its certificate, then its trust.
+
+    Exits with 4 when the old certificate has to be put back into service by hand.
+    """
+    step = _rotating(locals())
+    code = step.abort(served=served, force=force, back_to_compromised=back_to_compromised)
+    raise typer.Exit(code.value)
+
+
+@app.command(short_help="Show where a rotation stands and what comes next.")
+def status(
+    registry: RegistryArgument = None,
+    home: HomeOption = None,
+    inventory: InventoryOption = None,
+    output: OutputOption = DocumentOutput.TABLE,
+) -> None:
+    """Show where the rotation stands, which hosts lack proof, and what to do next.
+
+    Read from the home; no host is asked. Exits with 4 while a rotation is under way.
+    """
+    from certkit.cli import words
+    from certkit.errors import ExitCode
+
+    found = _rotating({**locals(), "output": FleetOutput(output.value)}).report
+    if output is DocumentOutput.JSON:
+        words.say_json(found.to_json())
+    else:
+        console = words.console_for(output)
+        state = found.rollover
+        words.say(console, f"{found.registry}: {found.stands}", "bold")
+        pairs = [("old", state.old), ("new", state.new)] if state.old else []
+        if state.since is not None:
+            pairs.append(("since", f"{state.since:%Y-%m-%d %H:%M} UTC"))
+        pairs += found.missing
+        pairs += [("waived", ", ".join(found.waived))] if found.waived else []
+        words.say_pairs(console, pairs)
+        sentence, command = found.next_step
+        if command:
+            words.say(console, f"Next: {sentence}:")
+            words.say(console, f"  {command}", "cyan")
+    if found.rollover.phase.under_way:
+        raise typer.Exit(ExitCode.ATTENTION.value)
+
+
+def _rotating(given: dict[str, Any]) -> Rotating:
+    """Open the session of a step, over all hosts: a rotation leaves nobody out but by --waive."""
+    from certkit.cli.rotating import Rotating
+    from certkit.cli.session import Flags, Session
+    from certkit.cli.spreading import Spread
+
+    values: dict[str, Any] = {
+        **dict.fromkeys(one.name for one in fields(Flags)),
+        **{"host_key": HostKeyChoice.STRICT, "verbose": 0, "quiet": False},
+        **{"ask_pass": False, "ask_become_pass": False},
+    }
+    values.update((name, value) for name, value in given.items() if name in values)
+    names = ("wave", "max_fail", "yes", "force", "parallel", "timeout", "retries")
+    how = {name: given[name] for name in names if name in given}
+    if given.get("restart"):
+        how["restart"] = given["restart"].value
+    return Rotating(Session(Flags(**values)), Spread(**how))
+
+
+def _passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSources:
+    from certkit.cli import words
+    from certkit.home.passphrase import PassphraseSources
+
+    ask = words.ask_secret if words.on_terminal() else None
+    return PassphraseSources(path, refused, ask)

@@ -1,0 +1,57 @@
+"""What a survey and a verification prove about each host, for the gates of a rotation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from certkit.fleet.report import HostResult, Outcome, RuntimeResult
+from certkit.pki.rollover_state import HostProof
+
+# With one of these, what else lies in the directory is not what clients go by.
+_SPOILS = frozenset(
+    {"missing", "empty", "unreadable", "unpaired", "subdirectory", "dangling_link"}
+    | {"hosts_toml", "shadowed", "der", "bom", "glued", "damaged", "expired"}
+)
+
+
+def host_proofs(
+    surveyed: Iterable[HostResult], at: datetime, verified: Iterable[HostResult] = ()
+) -> tuple[HostProof, ...]:
+    """Say what hosts have proven; one that was not read has proven nothing and is left out.
+
+    Args:
+        surveyed: What `certkit.fleet.status` read.
+        at: When it began to read: what happened since is not proven.
+        verified: What `certkit.fleet.verify` found, where the gate asks for a handshake.
+    """
+    reached = {one.name for one in verified if _reached(one)}
+    return tuple(
+        HostProof(one.name, at, _trusted(one), one.name in reached)
+        for one in surveyed
+        if one.error is None and one.outcome in (Outcome.UNCHANGED, Outcome.WOULD_CHANGE)
+    )
+
+
+def _trusted(host: HostResult) -> frozenset[str]:
+    """The authorities that every runtime trusts for every reference."""
+    every = [one for runtime in host.runtimes for one in _by_directory(runtime)]
+    return frozenset.intersection(*every) if every else frozenset()
+
+
+def _by_directory(runtime: RuntimeResult) -> list[frozenset[str]]:
+    standing = runtime.standing
+    if standing is None:
+        return [frozenset()]
+    found: dict[str, set[str]] = {}
+    for one in standing.trusts:
+        found.setdefault(one.path.rpartition("/")[0], set()).add(one.sha256)
+    for finding in standing.findings:
+        if finding.kind in _SPOILS:
+            found[finding.path.rpartition("/")[0]] = set()
+    return [frozenset(one) for one in found.values()] or [frozenset()]
+
+
+def _reached(host: HostResult) -> bool:
+    proofs = [proof for runtime in host.runtimes for proof in runtime.proofs]
+    return host.outcome is Outcome.UNCHANGED and bool(proofs) and all(p.proven for p in proofs)
