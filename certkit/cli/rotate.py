@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,21 +41,21 @@ from certkit.cli.rotate_options import (
     WaveOption,
     YesOption,
 )
+from certkit.cli.rotate_steps import passphrases, rotating, walk
 
-if TYPE_CHECKING:
-    from certkit.cli.rotating import Rotating
-    from certkit.home.passphrase import PassphraseSources
-
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None)
 
 
-@app.callback()
-def _rotate() -> None:
+@app.callback(invoke_without_command=True)
+def _rotate(context: typer.Context) -> None:
     """Replace a registry's authority without one failed pull.
 
     start, switch, finish: hosts trust both authorities before the registry serves a certificate of
     the new one, and lose the old one after that. abort goes back. Every step can be run again.
+    Alone, it walks through them and asks before each; options go with the steps.
     """
+    if context.invoked_subcommand is None:
+        raise typer.Exit(walk().value)
 
 
 @app.command(short_help="Make a new authority; distribute old and new.")
@@ -109,8 +107,8 @@ def start(
 
     What the registry serves stays as it is. Run again, it makes nothing twice.
     """
-    step = _rotating(locals())
-    sources = _passphrases(passphrase_file, refused=no_passphrase)
+    step = rotating(locals())
+    sources = passphrases(passphrase_file, refused=no_passphrase)
     code = step.start(sources, permit or (), compromised=compromised)
     raise typer.Exit(code.value)
 
@@ -146,8 +144,8 @@ def switch(
     Refused, with 1, while a host has not: one that cannot be reached has not. What is served is
     compared afterwards. Exits with 4 when the certificate has to be put into service by hand.
     """
-    step = _rotating(locals())
-    sources = _passphrases(passphrase_file)
+    step = rotating(locals())
+    sources = passphrases(passphrase_file)
     code = step.switch(sources, waive or (), served=served, force=force)
     raise typer.Exit(code.value)
 
@@ -190,7 +188,7 @@ def finish(
 
     Refused, with 1, while a host has not.
     """
-    step = _rotating(locals())
+    step = rotating(locals())
     code = step.finish(waive or (), destroy=destroy_old_key)
     raise typer.Exit(code.value)
 
@@ -233,7 +231,7 @@ def abort(
 
     Exits with 4 when the old certificate has to be put back into service by hand.
     """
-    step = _rotating(locals())
+    step = rotating(locals())
     code = step.abort(served=served, force=force, back_to_compromised=back_to_compromised)
     raise typer.Exit(code.value)
 
@@ -252,7 +250,7 @@ def status(
     from certkit.cli import words
     from certkit.errors import ExitCode
 
-    found = _rotating({**locals(), "output": FleetOutput(output.value)}).report
+    found = rotating({**locals(), "output": FleetOutput(output.value)}).report
     if output is DocumentOutput.JSON:
         words.say_json(found.to_json())
     else:
@@ -271,30 +269,3 @@ def status(
             words.say(console, f"  {command}", "cyan")
     if found.rollover.phase.under_way:
         raise typer.Exit(ExitCode.ATTENTION.value)
-
-
-def _rotating(given: dict[str, Any]) -> Rotating:
-    """Open the session of a step, over all hosts: a rotation leaves nobody out but by --waive."""
-    from certkit.cli.rotating import Rotating
-    from certkit.cli.session import Flags, Session
-    from certkit.cli.spreading import Spread
-
-    values: dict[str, Any] = {
-        **dict.fromkeys(one.name for one in fields(Flags)),
-        **{"host_key": HostKeyChoice.STRICT, "verbose": 0, "quiet": False},
-        **{"ask_pass": False, "ask_become_pass": False},
-    }
-    values.update((name, value) for name, value in given.items() if name in values)
-    names = ("wave", "max_fail", "yes", "force", "parallel", "timeout", "retries")
-    how = {name: given[name] for name in names if name in given}
-    if given.get("restart"):
-        how["restart"] = given["restart"].value
-    return Rotating(Session(Flags(**values)), Spread(**how))
-
-
-def _passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSources:
-    from certkit.cli import words
-    from certkit.home.passphrase import PassphraseSources
-
-    ask = words.ask_secret if words.on_terminal() else None
-    return PassphraseSources(path, refused, ask)
