@@ -1,0 +1,59 @@
+"""What counts as proof at a gate of a rotation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+
+from certkit.errors import ErrorKind
+from certkit.fleet.findings import Finding, Trusted
+from certkit.fleet.proving import host_proofs
+from certkit.fleet.report import HostResult, Outcome, Problem, Proof, RuntimeResult, Standing
+
+AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+OLD, NEW = "a" * 64, "b" * 64
+HERE, ALIAS = "/etc/docker/certs.d/r.lab:5000", "/etc/docker/certs.d/r:5000"
+
+
+def trusted(directory: str, *prints: str) -> tuple[Trusted, ...]:
+    return tuple(
+        Trusted(one, "CN=x", "2030-01-01T00:00:00Z", f"{directory}/ca.crt") for one in prints
+    )
+
+
+def host(*trusts: Trusted, findings: tuple[Finding, ...] = ()) -> HostResult:
+    runtime = RuntimeResult("docker", standing=Standing(trusts, findings))
+    return HostResult("web01", "web01", Outcome.WOULD_CHANGE, 0.1, (runtime,))
+
+
+def test_only_what_every_reference_trusts_is_proven() -> None:
+    both, one = trusted(HERE, OLD, NEW), trusted(ALIAS, OLD)
+    [proof] = host_proofs([host(*both, *one)], AT)
+    assert (proof.trusts, proof.at, proof.handshake) == (frozenset({OLD}), AT, False)
+
+
+@pytest.mark.parametrize("kind", ["missing", "unpaired", "shadowed"])
+def test_a_spoilt_directory_proves_nothing(kind: str) -> None:
+    finding = Finding(kind, f"{ALIAS}/ca.crt", "is not as it should be")
+    [proof] = host_proofs([host(*trusted(HERE, OLD, NEW), findings=(finding,))], AT)
+    assert proof.trusts == frozenset()
+
+
+def test_a_host_that_was_not_read_has_no_proof() -> None:
+    lost = replace(
+        host(*trusted(HERE, OLD, NEW)),
+        outcome=Outcome.UNREACHABLE,
+        error=Problem(ErrorKind.TIMEOUT, "did not answer"),
+    )
+    assert host_proofs([lost], AT) == ()
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_handshake_counts_only_when_every_reference_is_proven(proven: bool) -> None:
+    shown = (Proof("r.lab:5000", "ok", "ok", True), Proof("r:5000", "ok", "ok", proven))
+    runtime = RuntimeResult("docker", proofs=shown)
+    verified = HostResult("web01", "web01", Outcome.UNCHANGED, 0.1, (runtime,))
+    [proof] = host_proofs([host(*trusted(HERE, OLD, NEW))], AT, [verified])
+    assert proof.handshake is proven
