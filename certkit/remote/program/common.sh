@@ -194,7 +194,8 @@ state_ready() {
   s_text=$(ls -ldn "$STATE" 2>/dev/null)
   # shellcheck disable=SC2086 # split on purpose; the path comes last
   set -- $s_text
-  [ "${3-}" = "$ME_UID" ] || fail state "$STATE" "owned by user ${3-}"
+  # shellcheck disable=SC3067 # not in POSIX, and in dash, bash and busybox alike
+  [ -O "$STATE" ] || fail state "$STATE" "owned by user ${3-}"
   case ${1-} in
     drwx------*) ;;
     ?????w* | ????????w*) fail state "$STATE" 'writable by others' ;;
