@@ -16,6 +16,8 @@ import paramiko
 _CHUNK = 64 * 1024
 _WORDS = 200
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+# Seconds that a write which is not waiting for room may take.
+_SENDING = 1.0
 # Seconds of silence, or of unacknowledged data, until the kernel gives a dead peer up. Probes by
 # the kernel cost nothing here, unlike SSH keepalives, which would wake a thread per host.
 _IDLE, _INTERVAL, _PROBES, _UNACKNOWLEDGED = 30, 10, 3, 60
@@ -121,13 +123,17 @@ class ChannelLink:
         self._channel = channel
         self._peer = peer
         self._closed = False
+        self._sending = threading.Lock()
         self.first_words = b""
 
     def send(self, data: bytes) -> int:
         """Write some of `data` and return how much."""
-        if self._closed:
-            raise EOFError
-        return self._channel.send(data)
+        # Data behind the word that closes its channel makes OpenSSH end the whole connection, and
+        # with it every other host behind the bastion; paramiko lets one overtake the other.
+        with self._sending:
+            if self._closed:
+                raise EOFError
+            return self._channel.send(data)
 
     def recv(self, size: int) -> bytes:
         """Return 1 to `size` bytes, or none at the end."""
@@ -155,7 +161,13 @@ class ChannelLink:
     def _release(self) -> None:
         # The bastion's connection may be gone already, and then there is nobody to tell.
         with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
-            self._channel.close()
+            # Whoever sends for longer than this waits for room, and closing wakes it.
+            alone = self._sending.acquire(timeout=_SENDING)
+            try:
+                self._channel.close()
+            finally:
+                if alone:
+                    self._sending.release()
 
     @property
     def peer(self) -> str:
