@@ -13,7 +13,7 @@ _FAILURES: dict[str, tuple[ErrorKind, str, str]] = {
     "read_only": (
         ErrorKind.READ_ONLY,
         "{0} is on a read-only file system",
-        "remount it, or place the trust in the image this host boots from (certkit export)",
+        "remount it, or place the trust in the image this host boots from",
     ),
     "permission": (
         ErrorKind.PERMISSION,
