@@ -163,9 +163,11 @@ def _included(value: str, start: Path) -> list[Path]:
     for word in _words(value):
         try:
             path = start / Path(word).expanduser()
-            found += sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        except (RuntimeError, ValueError, NotImplementedError):
-            continue  # such as an unknown ~user: OpenSSH finds nothing there either
+            pattern = str(path.relative_to(path.anchor))
+            if pattern != ".":  # the root is no file, and Path.glob fails on it
+                found += sorted(Path(path.anchor).glob(pattern))
+        except (RuntimeError, ValueError):
+            continue  # an unknown ~user, or a pattern like **x: OpenSSH finds nothing there either
     return found
 
 

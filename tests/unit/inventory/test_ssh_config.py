@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from certkit.errors import InputError
 from certkit.inventory import Host, Overrides, load, ssh_config
 from certkit.inventory.ssh_config import Query, SshConfig, split_files
+from certkit.inventory.ssh_stanzas import _included
 
 ME = pwd.getpwuid(os.getuid())
 
@@ -257,3 +258,8 @@ def test_the_shortcuts_never_change_the_answer(
             "port": answer.get("port", ("22",))[0],
         }
         assert got == {**{key: wanted[key] for key in got}, "hostname": wanted["hostname"].lower()}
+
+
+@pytest.mark.parametrize("include", ["/", "~no-such-user-here/config", "/**x", "missing/*.conf"])
+def test_an_include_of_nothing_includes_nothing(include: str, tmp_path: Path) -> None:
+    assert _included(include, tmp_path) == []
