@@ -10,7 +10,7 @@ from certkit.inventory.model import InventoryFormat, Settings
 from certkit.inventory.places import Place
 
 if TYPE_CHECKING:
-    from certkit.inventory.registry_host import RegistryHostDraft
+    from certkit.inventory.registry_host_reader import RegistryHostDraft
 
 Layer = dict[str, tuple[Any, Place]]
 """Field, as `certkit.inventory.fields` names it, to its parsed value and where that stands."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from certkit.inventory.beside import Beside
     from certkit.inventory.draft import Parsed
-    from certkit.inventory.registry_host import RegistryHostDraft
+    from certkit.inventory.registry_host_reader import RegistryHostDraft
 
 _YAML_START = re.compile(r"""---|%YAML|- |\?|[\w."'\[\]{}@:-]+\s*:(?:\s|$)|['"]""")
 _SECTION = re.compile(r"\[[^:\]\s,]+(?::\w+)?\]\s*(?:#.*)?")
@@ -65,7 +65,7 @@ def load(
         parsed.registry_host = _registry_host(registry_host)
     server = None
     if parsed.registry_host is not None:
-        from certkit.inventory.registry_host import settle
+        from certkit.inventory.registry_host_reader import settle
 
         server = settle(
             parsed.registry_host,

@@ -8,7 +8,7 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from certkit.inventory import fields, grammar, registry_host
+from certkit.inventory import fields, grammar, registry_host_reader
 from certkit.inventory.draft import Layer, Parsed
 from certkit.inventory.native_hosts import Entry, Hosts
 from certkit.inventory.places import GrammarError, Place, shown
@@ -78,13 +78,13 @@ def read_native(tree: Tree, base: Path) -> Parsed:
     return _Reader(tree, base).read()
 
 
-def read_registry_host(tree: Tree, base: Path) -> registry_host.RegistryHostDraft:
+def read_registry_host(tree: Tree, base: Path) -> registry_host_reader.RegistryHostDraft:
     """Read a document that is the value of ``registry_host:``.
 
     Raises:
         InputError: As `read_native` does.
     """
-    return registry_host.read(_Reader(tree, base), tree.root)
+    return registry_host_reader.read(_Reader(tree, base), tree.root)
 
 
 class _Reader:
@@ -114,7 +114,7 @@ class _Reader:
             self._groups(*top["groups"])
         self.parsed.defaults = defaults
         if "registry_host" in top:
-            self.parsed.registry_host = registry_host.read(self, top["registry_host"][0])
+            self.parsed.registry_host = registry_host_reader.read(self, top["registry_host"][0])
         if "hosts" not in top:
             self.tree.place(self.tree.root).refuse(
                 "the inventory has no hosts", "add a list: hosts: [web01, web02]"
