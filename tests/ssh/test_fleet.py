@@ -7,163 +7,25 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.ssh.lab import PROGRAM, REGISTRY, SCHEMA, Lab, lab_running, one, outcomes
 from tests.ssh.sshd import Sshd
-
-REGISTRY = "registry.lab:5000"
-PROGRAM = "import sys; sys.argv[0] = 'certkit'; from certkit.cli.main import main; main()"
-SCHEMA = json.loads(
-    (Path(__file__).parents[2] / "certkit/schemas/fleet.schema.json").read_text("utf-8")
-)
-
-DOCKER = """#!/bin/sh
-# Stands in for Docker's client; $D holds what the daemon would know.
-D={directory}
-[ "$1" = --host ] && shift 2
-case "$*" in
-  version*) [ ! -e $D/down ] && echo 26.1.5 ;;
-  ps*) cat $D/containers 2>/dev/null || : ;;
-  'info --format {{{{.LiveRestoreEnabled}}}}') echo false ;;
-  info*) cat $D/registries 2>/dev/null || echo '{{"IndexConfigs": {{}}}}' ;;
-  pull*) cat $D/pull 2>/dev/null || echo 'Error: manifest unknown'; exit 1 ;;
-  *) exit 1 ;;
-esac
-"""
-RESTART = """#!/bin/sh
-D={directory}
-echo restart >>$D/restarts
-[ ! -e $D/slow ] || sleep 2
-[ ! -e $D/broken ] || {{ rm $D/broken; touch $D/down; echo 'dockerd: bad day' >&2; exit 1; }}
-rm -f $D/down
-"""
-
-
-@dataclass
-class Lab:
-    """Three machines, each with its own sshd, user's home and stand-in for a daemon."""
-
-    machines: dict[str, Sshd]
-    directory: Path
-
-    def at(self, name: str, file: str) -> Path:
-        return self.machines[name].home / file
-
-    def certificate(self, name: str) -> Path:
-        return self.at(name, f"certs.d/{REGISTRY}/ca.crt")
-
-    def restarts(self, name: str) -> int:
-        path = self.at(name, "restarts")
-        return len(path.read_text().splitlines()) if path.exists() else 0
-
-    def put(self, name: str, file: str, text: str = "") -> None:
-        path = self.at(name, file)
-        path.write_text(text)
-        path.chmod(0o666)
-
-    def arguments(self, command: str, *more: str) -> list[str]:
-        return [
-            command,
-            *("--home", str(self.directory / "home"), "-i", str(self.directory / "hosts.yaml")),
-            *("--known-hosts", str(self.directory / "known_hosts")),
-            *more,
-        ]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("CERTKIT")}
-        return {
-            **kept,
-            "CERTKIT_STATE": str(self.directory / "state"),
-            "HOME": str(self.directory),
-            "PYTHONWARNINGS": "error",
-        }
-
-    def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *arguments],
-            **{
-                "stdin": subprocess.DEVNULL,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.PIPE,
-                "text": True,
-                "env": self.environment,
-                **options,
-            },
-        )
-
-    def run(self, command: str, *more: str) -> tuple[int, str, str]:
-        process = self.start(self.arguments(command, *more))
-        out, err = process.communicate(timeout=60)
-        assert "Traceback" not in err, err
-        return process.returncode, out, err
-
-    def report(self, command: str, *more: str) -> tuple[int, dict[str, Any]]:
-        status, out, err = self.run(command, "-o", "json", *more)
-        assert out, err
-        document = json.loads(out)
-        Draft202012Validator(SCHEMA).validate(document)
-        return status, document
 
 
 @pytest.fixture
-def lab(start_sshd: Callable[..., Sshd], tmp_path: Path, request: pytest.FixtureRequest) -> Lab:
-    lab = Lab({}, tmp_path)
-    # pytest's own directories are closed to the user that the servers log in.
-    outside = Path(tempfile.mkdtemp(prefix="certkit-bin-"))
-    request.addfinalizer(lambda: shutil.rmtree(outside))
-    outside.chmod(0o755)
-    lines = [f"registry: {REGISTRY}", "hosts:"]
-    known = ""
-    for name in ("web-01", "web-02", "web-03"):
-        # The user's home is known only once the server is there; PATH wants it before.
-        scripts = outside / name
-        scripts.mkdir()
-        sshd = start_sshd(config={"SetEnv": f"PATH={scripts}:/usr/bin:/bin"})
-        lab.machines[name] = sshd
-        for script, text in (("docker", DOCKER), ("dockerd", "#!/bin/sh\n"), ("restart", RESTART)):
-            (scripts / script).write_text(text.format(directory=sshd.home))
-            (scripts / script).chmod(0o755)
-        known += sshd.known_hosts.read_text()
-        lines += [
-            f"  {name}:",
-            f"    address: {sshd.host}",
-            f"    port: {sshd.port}",
-            f"    user: {sshd.user}",
-            f"    identity_file: {sshd.key}",
-            "    become: {method: none}",
-            "    runtime: docker",
-            f"    certs_dir: {sshd.home}/certs.d",
-            f"    restart_command: {scripts}/restart",
-            "    timeout: {restart: 3}",
-        ]
-    (tmp_path / "known_hosts").write_text(known)
-    (tmp_path / "hosts.yaml").write_text("\n".join(lines) + "\n")
-    made = lab.start(["init", REGISTRY, "--no-passphrase", "--home", str(tmp_path / "home")])
-    _, err = made.communicate(timeout=60)
-    assert made.returncode == 0, err
-    return lab
-
-
-def outcomes(document: dict[str, Any]) -> dict[str, str]:
-    return {host["name"]: host["outcome"] for host in document["hosts"]}
-
-
-def one(document: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(host for host in document["hosts"] if host["name"] == name)
+def lab(start_sshd: Callable[..., Sshd], tmp_path: Path) -> Iterator[Lab]:
+    with lab_running(tmp_path, start=start_sshd) as running:
+        yield running
 
 
 def test_the_main_job(lab: Lab) -> None:
