@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certkit.cli.options import (
-    AskBecomePassOption,
-    AskPassOption,
-    BecomePasswordFileOption,
-    DocumentOutput,
-    ExcludeOption,
-    FleetOutput,
-    HomeOption,
-    HostKeyChoice,
-    HostKeyOption,
-    IdentityOption,
-    InventoryOption,
-    KeyPassphraseFileOption,
-    KnownHostsOption,
-    LimitOption,
-    OutputOption,
-    ParallelOption,
-    PasswordFileOption,
-    PortOption,
-    QuietOption,
-    RegistryArgument,
-    RetriesOption,
-    TimeoutOption,
-    UserOption,
-    VerboseOption,
-)
+from certkit.cli.flags import Flags
+from certkit.cli.grouped import Without, grouped
+from certkit.cli.options import DocumentOutput, OutputOption
 
 if TYPE_CHECKING:
     from certkit.home.registry import RegistryFiles
     from certkit.names import RegistryReference
 
 
+@grouped
 def doctor(
-    registry: RegistryArgument = None,
+    *,
     host: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,26 +39,8 @@ def doctor(
             show_default=False,
         ),
     ] = None,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
-    limit: LimitOption = None,
-    exclude: ExcludeOption = None,
     output: OutputOption = DocumentOutput.TABLE,
-    parallel: ParallelOption = None,
-    timeout: TimeoutOption = None,
-    retries: RetriesOption = 2,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    key_passphrase_file: KeyPassphraseFileOption = None,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
+    flags: Annotated[Flags, Without("registry_host", "output", "run_timeout")],
 ) -> None:
     """Find out why a pull fails: each thing that is wrong, its proof, and the cure.
 
@@ -97,35 +58,14 @@ def doctor(
 
     if explain is not None:
         raise typer.Exit(render.explained(explain, output).value)
-    chosen = ",".join(filter(None, [limit, *(host or ())])) or None
+    chosen = ",".join(filter(None, [flags.limit, *(host or ())])) or None
     if chosen is None:
-        files, references = _registry(registry, home)
+        files, references = _registry(flags.registry, flags.home)
         session = None
     else:
-        from certkit.cli.session import Flags, Session
+        from certkit.cli.session import Session
 
-        session = Session(
-            Flags(
-                registry=registry,
-                home=home,
-                inventory=inventory,
-                limit=chosen,
-                exclude=exclude,
-                output=FleetOutput(output.value),
-                verbose=verbose,
-                quiet=quiet,
-                user=user,
-                port=port,
-                identity_file=identity_file,
-                known_hosts=known_hosts,
-                host_key=host_key,
-                ask_pass=ask_pass,
-                password_file=password_file,
-                ask_become_pass=ask_become_pass,
-                become_password_file=become_password_file,
-                key_passphrase_file=key_passphrase_file,
-            )
-        )
+        session = Session(replace(flags, limit=chosen))
         files, references = session.files, session.references
     truth = Home() if files is None else Home(files.bundle().certificates, files.leaf)
     views = {reference.text: look(reference) for reference in references}
@@ -135,7 +75,6 @@ def doctor(
     diagnosis.seen += seen
     if session is not None:
         from certkit.doctor.hosts import examine
-        from certkit.fleet.job import RunOptions
         from certkit.fleet.targets import targets_for
 
         settings = session.inventory.settings
@@ -145,11 +84,7 @@ def doctor(
                 targets,
                 references,
                 running.connector,
-                RunOptions(
-                    parallel=parallel or settings.parallel or 64,
-                    retries=retries,
-                    host_timeout=timeout,
-                ),
+                running.bounds,
                 watcher=running.screen,
                 stop=session.stop,
             )
@@ -158,7 +93,7 @@ def doctor(
             diagnosis.findings += findings
             diagnosis.seen += seen
         diagnosis.interrupted = session.stop.interrupted
-    render.show(diagnosis, output, quiet=quiet, known=files is not None)
+    render.show(diagnosis, output, quiet=flags.quiet, known=files is not None)
     raise typer.Exit(diagnosis.exit_code.value)
 
 

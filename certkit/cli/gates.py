@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from certkit.cli.session import Session
-from certkit.cli.spreading import Spread
 from certkit.errors import InputError
 from certkit.fleet import status as surveying
 from certkit.fleet import verify as verifying
@@ -17,17 +16,11 @@ from certkit.fleet.targets import targets_for
 from certkit.home import rotation
 
 
-def prove(session: Session, how: Spread, *, handshake: bool) -> None:
+def prove(session: Session, *, handshake: bool) -> None:
     """Read every host, shake hands from it where that is asked, and record what it proves."""
     settings = session.inventory.settings
     targets = targets_for(session.hosts, session.references, session.bundle.pem, settings)
     wanted = Wanted(session.bundle.pem, session.bundle.fingerprints, session.references)
-    bounds = verifying.VerifyOptions(
-        parallel=how.parallel or settings.parallel or 64,
-        retries=how.retries,
-        host_timeout=how.timeout,
-        run_timeout=how.run_timeout,
-    )
     at = now()
     verified: list[HostResult] = []
     with session.running({"status": "proving"}) as running:
@@ -35,7 +28,7 @@ def prove(session: Session, how: Spread, *, handshake: bool) -> None:
             targets,
             wanted,
             running.connector,
-            bounds,
+            running.bounds,
             watcher=running.screen,
             stop=session.stop,
         )
@@ -44,7 +37,7 @@ def prove(session: Session, how: Spread, *, handshake: bool) -> None:
                 targets,
                 session.references,
                 running.connector,
-                bounds,
+                verifying.VerifyOptions(**vars(running.bounds)),
                 watcher=running.screen,
                 stop=session.stop,
             )

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certkit.cli.options import (
-    DocumentOutput,
-    ExcludeOption,
-    IdentityOption,
-    InventoryOption,
-    LimitOption,
-    OutputOption,
-    PortOption,
-    UserOption,
-)
+from certkit.cli.flags import Flags
+from certkit.cli.grouped import Only, grouped
+from certkit.cli.options import DocumentOutput, OutputOption
 from certkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,32 +30,29 @@ ExplainOption = Annotated[
 ]
 
 
+@grouped
 def inventory(
-    inventory: InventoryOption = None,
-    limit: LimitOption = None,
-    exclude: ExcludeOption = None,
+    *,
     host: HostOption = None,
     explain: ExplainOption = False,
     output: OutputOption = DocumentOutput.TABLE,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
+    flags: Annotated[Flags, Only("inventory", "limit", "exclude", "user", "port", "identity_file")],
 ) -> None:
     """List the hosts as certkit understands them; nothing is connected to."""
     if explain and host is None:
         raise InputError("--explain is about one host", "name it: --host NAME")
-    if host is not None and (limit is not None or exclude is not None):
+    if host is not None and (flags.limit is not None or flags.exclude is not None):
         raise InputError("--host and --limit or --exclude exclude each other", "keep one")
     from certkit.cli.words import console_for, say_json
     from certkit.inventory import Overrides, load
     from certkit.inventory.describe import document
 
     found = load(
-        inventory or DEFAULT_INVENTORY,
-        overrides=Overrides(user=user, port=port, identity_file=identity_file),
+        flags.inventory or DEFAULT_INVENTORY,
+        overrides=Overrides(flags.user, flags.port, flags.identity_file),
     )
     chosen: Sequence[Host]
-    chosen = [_one(found, host)] if host is not None else _listed(found, limit, exclude)
+    chosen = [_one(found, host)] if host is not None else _listed(found, flags.limit, flags.exclude)
     _warn(found)
     if output is DocumentOutput.JSON:
         say_json(document(found, chosen))

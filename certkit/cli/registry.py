@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from certkit.cli.options import (
-    AskBecomePassOption,
-    AskPassOption,
-    BecomePasswordFileOption,
-    DocumentOutput,
-    FleetOutput,
-    FleetOutputOption,
-    HomeOption,
-    HostKeyChoice,
-    HostKeyOption,
-    IdentityOption,
-    InventoryOption,
-    KeyPassphraseFileOption,
-    KnownHostsOption,
-    OutputOption,
-    PasswordFileOption,
-    PortOption,
-    QuietOption,
-    RegistryArgument,
-    RetriesOption,
-    UserOption,
-    VerboseOption,
-)
-
-if TYPE_CHECKING:
-    pass
+from certkit.cli.flags import Flags, ServerFlags
+from certkit.cli.grouped import Without, grouped
+from certkit.cli.options import DocumentOutput, OutputOption
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-RegistryHostOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--registry-host",
-        metavar="FILE",
-        help="A YAML file that holds what stands under registry_host: in an inventory, in its "
-        "place.",
-        show_default=False,
-    ),
-]
 
 FromOption = Annotated[
     str | None,
@@ -64,8 +29,9 @@ def _registry() -> None:
 
 
 @app.command(short_help="Put the certificate and key into service.")
+@grouped
 def deploy(
-    registry: RegistryArgument = None,
+    *,
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit with 4 when there is work to do.")
     ] = False,
@@ -81,23 +47,7 @@ def deploy(
         ),
     ] = False,
     witnesses: FromOption = None,
-    registry_host: RegistryHostOption = None,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
-    output: FleetOutputOption = FleetOutput.TABLE,
-    retries: RetriesOption = 2,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    key_passphrase_file: KeyPassphraseFileOption = None,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
+    flags: ServerFlags,
 ) -> None:
     """Put the registry's certificate and key on its host, and make the registry serve them.
 
@@ -106,56 +56,25 @@ def deploy(
     come back.
     """
     from certkit.cli import serving
-    from certkit.cli.session import Flags, Session
+    from certkit.cli.session import Session
 
-    session = Session(
-        Flags(
-            registry=registry,
-            home=home,
-            inventory=inventory,
-            limit=None,
-            exclude=None,
-            output=output,
-            verbose=verbose,
-            quiet=quiet,
-            user=user,
-            port=port,
-            identity_file=identity_file,
-            known_hosts=known_hosts,
-            host_key=host_key,
-            ask_pass=ask_pass,
-            password_file=password_file,
-            ask_become_pass=ask_become_pass,
-            become_password_file=become_password_file,
-            key_passphrase_file=key_passphrase_file,
-            registry_host=registry_host,
-        )
-    )
-    report = serving.deploy(
-        session, check=check, force=force, waiting=waiting, witnesses=witnesses, retries=retries
-    )
+    session = Session(flags)
+    report = serving.deploy(session, check=check, force=force, waiting=waiting, witnesses=witnesses)
     raise session.done(report)
 
 
 @app.command(short_help="See what is served, and whether the home says so.")
+@grouped
 def status(
-    registry: RegistryArgument = None,
+    *,
     witnesses: FromOption = None,
-    registry_host: RegistryHostOption = None,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
     output: OutputOption = DocumentOutput.TABLE,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    key_passphrase_file: KeyPassphraseFileOption = None,
-    verbose: VerboseOption = 0,
+    flags: Annotated[
+        Flags,
+        Without(
+            "limit", "exclude", "output", "parallel", "timeout", "run_timeout", "retries", "quiet"
+        ),
+    ],
 ) -> None:
     """Show what the registry serves now, by whom issued, until when, and what the home says.
 
@@ -164,31 +83,9 @@ def status(
     place saw a certificate.
     """
     from certkit.cli import serving
-    from certkit.cli.session import Flags, Session
+    from certkit.cli.session import Session
 
-    session = Session(
-        Flags(
-            registry=registry,
-            home=home,
-            inventory=inventory,
-            limit=None,
-            exclude=None,
-            output=FleetOutput(output.value),
-            verbose=verbose,
-            quiet=False,
-            user=user,
-            port=port,
-            identity_file=identity_file,
-            known_hosts=known_hosts,
-            host_key=host_key,
-            ask_pass=ask_pass,
-            password_file=password_file,
-            ask_become_pass=ask_become_pass,
-            become_password_file=become_password_file,
-            key_passphrase_file=key_passphrase_file,
-            registry_host=registry_host,
-        )
-    )
+    session = Session(flags)
     found = serving.status(session, witnesses=witnesses, output=output)
     if found.attention:
         from certkit.errors import ExitCode

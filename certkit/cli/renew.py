@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certkit.cli.options import (
-    BecomePasswordFileOption,
-    DocumentOutput,
-    FleetOutput,
-    HomeOption,
-    HostKeyChoice,
-    HostKeyOption,
-    IdentityOption,
-    InventoryOption,
-    KeyPassphraseFileOption,
-    KnownHostsOption,
-    OutputOption,
-    PassphraseFileOption,
-    PasswordFileOption,
-    UserOption,
-)
-from certkit.cli.registry import RegistryHostOption
+from certkit.cli.flags import Flags, FleetOutput
+from certkit.cli.grouped import Only, grouped
+from certkit.cli.options import DocumentOutput, OutputOption, PassphraseFileOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +17,7 @@ if TYPE_CHECKING:
     from certkit.home.renewed import RenewReport
 
 
+@grouped
 def renew(
     registry: Annotated[
         str | None,
@@ -102,24 +90,30 @@ def renew(
             "the current one when it is served.",
         ),
     ] = False,
-    inventory: InventoryOption = None,
-    registry_host: RegistryHostOption = None,
-    user: UserOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    password_file: PasswordFileOption = None,
-    become_password_file: BecomePasswordFileOption = None,
-    key_passphrase_file: KeyPassphraseFileOption = None,
     passphrase_file: PassphraseFileOption = None,
-    home: HomeOption = None,
     output: OutputOption = DocumentOutput.TABLE,
+    *,
+    flags: Annotated[
+        Flags,
+        Only(
+            "home",
+            "inventory",
+            "registry_host",
+            "user",
+            "identity_file",
+            "known_hosts",
+            "host_key",
+            "password_file",
+            "become_password_file",
+            "key_passphrase_file",
+        ),
+    ],
 ) -> None:
     """Make a new certificate for a registry, from the same authority. Hosts need nothing.
 
     It lies beside the old one until it is in service: --deploy puts it there; or put it there
     yourself, then run this with --served. Run again meanwhile, it returns the one that is waiting.
-    The options from --inventory to --become-password-file are for --deploy.
+    The options from --inventory to --key-passphrase-file are for --deploy.
     """
     from datetime import datetime, timezone
 
@@ -142,7 +136,7 @@ def renew(
     if (served or discard) and (wish != RenewalWish() or if_due or (served and discard)):
         raise InputError("--served and --discard stand alone", "give one of them, and no wishes")
     window = parse_duration(if_due, "--if-due") if if_due else None
-    opened = Home.open(home_path(home))
+    opened = Home.open(home_path(flags.home))
     files = opened.sole_registry() if registry is None else opened.registry(registry)
     console = words.console_for(output)
     now = datetime.now(timezone.utc)
@@ -165,31 +159,11 @@ def renew(
     session = None
     if deploy:
         from certkit.cli import serving
-        from certkit.cli.session import Flags, Session
+        from certkit.cli.session import Session
 
         # Before anything is made: an inventory that cannot be used makes no certificate.
         session = Session(
-            Flags(
-                registry=files.reference.text,
-                home=home,
-                inventory=inventory,
-                limit=None,
-                exclude=None,
-                output=FleetOutput(output.value),
-                verbose=0,
-                quiet=False,
-                user=user,
-                port=None,
-                identity_file=identity_file,
-                known_hosts=known_hosts,
-                host_key=host_key,
-                ask_pass=False,
-                password_file=password_file,
-                ask_become_pass=False,
-                become_password_file=become_password_file,
-                key_passphrase_file=key_passphrase_file,
-                registry_host=registry_host,
-            )
+            replace(flags, registry=files.reference.text, output=FleetOutput(output.value))
         )
         serving.required(session)
     ask = words.ask_secret if words.on_terminal() else None

@@ -6,44 +6,31 @@ from typing import Annotated
 
 import typer
 
-from certkit.cli.options import (
-    AskBecomePassOption,
-    AskPassOption,
-    BecomePasswordFileOption,
-    DocumentOutput,
-    FleetOutput,
-    FleetOutputOption,
-    HomeOption,
-    HostKeyChoice,
-    HostKeyOption,
-    IdentityOption,
-    InventoryOption,
-    KnownHostsOption,
-    OutputOption,
-    ParallelOption,
-    PassphraseFileOption,
-    PasswordFileOption,
-    PortOption,
-    QuietOption,
-    RegistryArgument,
-    RetriesOption,
-    TimeoutOption,
-    UserOption,
-    VerboseOption,
-)
-from certkit.cli.registry import RegistryHostOption
-from certkit.cli.rotate_options import (
-    ForceOption,
-    MaxFailOption,
-    RestartOption,
-    ServedOption,
-    WaiveOption,
-    WaveOption,
-    YesOption,
-)
+from certkit.cli.flags import Flags, SpreadFlags
+from certkit.cli.grouped import Only, Without, grouped
+from certkit.cli.options import DocumentOutput, OutputOption, PassphraseFileOption
 from certkit.cli.rotate_steps import passphrases, rotating, walk
 
 app = typer.Typer(rich_markup_mode=None)
+
+WaiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST",
+        help="Do not wait for this host at this gate; it is recorded. Repeatable.",
+        show_default=False,
+    ),
+]
+ServedOption = Annotated[
+    bool,
+    typer.Option(
+        "--served", help="The certificate was put into service by hand: see for yourself."
+    ),
+]
+# A rotation leaves nobody out but by --waive.
+StepFlags = Annotated[Flags, Without("limit", "exclude", "registry_host", "run_timeout")]
+ServingStepFlags = Annotated[Flags, Without("limit", "exclude", "run_timeout")]
+StepSpread = Annotated[SpreadFlags, Without("check", "diff", "resume", "retry_failed")]
 
 
 @app.callback(invoke_without_command=True)
@@ -59,8 +46,9 @@ def _rotate(context: typer.Context) -> None:
 
 
 @app.command(short_help="Make a new authority; distribute old and new.")
+@grouped
 def start(
-    registry: RegistryArgument = None,
+    *,
     permit: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,79 +68,44 @@ def start(
     no_passphrase: Annotated[
         bool, typer.Option("--no-passphrase", help="Leave the new authority's key plain.")
     ] = False,
-    restart: RestartOption = None,
-    wave: WaveOption = None,
-    max_fail: MaxFailOption = None,
-    yes: YesOption = False,
-    force: ForceOption = False,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
-    output: FleetOutputOption = FleetOutput.TABLE,
-    parallel: ParallelOption = None,
-    timeout: TimeoutOption = None,
-    retries: RetriesOption = 2,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
+    how: StepSpread,
+    flags: StepFlags,
 ) -> None:
     """Make a new authority and put both, old and new, on every host; then see who trusts both.
 
     What the registry serves stays as it is. Run again, it makes nothing twice.
     """
-    step = rotating(locals())
+    step = rotating(flags, how)
     sources = passphrases(passphrase_file, refused=no_passphrase)
     code = step.start(sources, permit or (), compromised=compromised)
     raise typer.Exit(code.value)
 
 
 @app.command(short_help="Put the new authority's certificate into service.")
+@grouped
 def switch(
-    registry: RegistryArgument = None,
+    *,
     waive: WaiveOption = None,
     served: ServedOption = False,
-    force: ForceOption = False,
     passphrase_file: PassphraseFileOption = None,
-    registry_host: RegistryHostOption = None,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
-    output: FleetOutputOption = FleetOutput.TABLE,
-    parallel: ParallelOption = None,
-    timeout: TimeoutOption = None,
-    retries: RetriesOption = 2,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
+    how: Annotated[SpreadFlags, Only("force")],
+    flags: ServingStepFlags,
 ) -> None:
     """Put a certificate of the new authority into service, once every host has proven its trust.
 
     Refused, with 1, while a host has not: one that cannot be reached has not. What is served is
     compared afterwards. Exits with 4 when the certificate has to be put into service by hand.
     """
-    step = rotating(locals())
+    step = rotating(flags, how)
     sources = passphrases(passphrase_file)
-    code = step.switch(sources, waive or (), served=served, force=force)
+    code = step.switch(sources, waive or (), served=served, force=how.force)
     raise typer.Exit(code.value)
 
 
 @app.command(short_help="Take the old authority off the hosts.")
+@grouped
 def finish(
-    registry: RegistryArgument = None,
+    *,
     waive: WaiveOption = None,
     destroy_old_key: Annotated[
         bool,
@@ -161,41 +114,22 @@ def finish(
             help="Remove the old keys instead of archiving them. Back-ups still have them.",
         ),
     ] = False,
-    restart: RestartOption = None,
-    wave: WaveOption = None,
-    max_fail: MaxFailOption = None,
-    yes: YesOption = False,
-    force: ForceOption = False,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
-    output: FleetOutputOption = FleetOutput.TABLE,
-    parallel: ParallelOption = None,
-    timeout: TimeoutOption = None,
-    retries: RetriesOption = 2,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
+    how: StepSpread,
+    flags: StepFlags,
 ) -> None:
     """Take the old authority away, once every host has reached the registry by the new one.
 
     Refused, with 1, while a host has not.
     """
-    step = rotating(locals())
+    step = rotating(flags, how)
     code = step.finish(waive or (), destroy=destroy_old_key)
     raise typer.Exit(code.value)
 
 
 @app.command(short_help="Go back to the old authority.")
+@grouped
 def abort(
-    registry: RegistryArgument = None,
+    *,
     served: ServedOption = False,
     back_to_compromised: Annotated[
         bool,
@@ -203,45 +137,24 @@ def abort(
             "--back-to-compromised", help="Go back although the old authority is compromised."
         ),
     ] = False,
-    restart: RestartOption = None,
-    wave: WaveOption = None,
-    max_fail: MaxFailOption = None,
-    yes: YesOption = False,
-    force: ForceOption = False,
-    registry_host: RegistryHostOption = None,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
-    output: FleetOutputOption = FleetOutput.TABLE,
-    parallel: ParallelOption = None,
-    timeout: TimeoutOption = None,
-    retries: RetriesOption = 2,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
+    how: StepSpread,
+    flags: ServingStepFlags,
 ) -> None:
     """Go back to the old authority, at any point before finish: its certificate, then its trust.
 
     Exits with 4 when the old certificate has to be put back into service by hand.
     """
-    step = rotating(locals())
-    code = step.abort(served=served, force=force, back_to_compromised=back_to_compromised)
+    step = rotating(flags, how)
+    code = step.abort(served=served, force=how.force, back_to_compromised=back_to_compromised)
     raise typer.Exit(code.value)
 
 
 @app.command(short_help="Show where a rotation stands and what comes next.")
+@grouped
 def status(
-    registry: RegistryArgument = None,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
+    *,
     output: OutputOption = DocumentOutput.TABLE,
+    flags: Annotated[Flags, Only("registry", "home", "inventory")],
 ) -> None:
     """Show where the rotation stands, which hosts lack proof, and what to do next.
 
@@ -250,7 +163,7 @@ def status(
     from certkit.cli import words
     from certkit.errors import ExitCode
 
-    found = rotating({**locals(), "output": FleetOutput(output.value)}).report
+    found = rotating(flags, SpreadFlags()).report
     if output is DocumentOutput.JSON:
         words.say_json(found.to_json())
     else:

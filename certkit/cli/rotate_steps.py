@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from certkit.cli.options import FleetOutput, HostKeyChoice
+from certkit.cli.flags import Flags, SpreadFlags
 from certkit.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -15,23 +14,12 @@ if TYPE_CHECKING:
     from certkit.home.passphrase import PassphraseSources
 
 
-def rotating(given: dict[str, Any]) -> Rotating:
-    """Open the session of a step, over all hosts: a rotation leaves nobody out but by --waive."""
+def rotating(flags: Flags, how: SpreadFlags) -> Rotating:
+    """Open the session of a step."""
     from certkit.cli.rotating import Rotating
-    from certkit.cli.session import Flags, Session
-    from certkit.cli.spreading import Spread
+    from certkit.cli.session import Session
 
-    values: dict[str, Any] = {
-        **dict.fromkeys(one.name for one in fields(Flags)),
-        **{"host_key": HostKeyChoice.STRICT, "verbose": 0, "quiet": False},
-        **{"ask_pass": False, "ask_become_pass": False},
-    }
-    values.update((name, value) for name, value in given.items() if name in values)
-    names = ("wave", "max_fail", "yes", "force", "parallel", "timeout", "retries")
-    how = {name: given[name] for name in names if name in given}
-    if given.get("restart"):
-        how["restart"] = given["restart"].value
-    return Rotating(Session(Flags(**values)), Spread(**how))
+    return Rotating(Session(flags), how)
 
 
 def passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSources:
@@ -58,13 +46,10 @@ def walk() -> ExitCode:
             "run certkit rotate start, switch and finish; certkit rotate status tells which",
         )
     home, inventory = (os.environ.get(f"CERTKIT_{name}") for name in ("HOME", "INVENTORY"))
-    step = rotating(
-        {
-            "home": Path(home) if home else None,
-            "inventory": Path(inventory) if inventory else None,
-            "output": FleetOutput.TABLE,
-        }
+    flags = Flags(
+        home=Path(home) if home else None, inventory=Path(inventory) if inventory else None
     )
+    step = rotating(flags, SpreadFlags())
     questions = {
         Phase.STARTED: "Put the new authority's certificate into service",
         Phase.SWITCHED: "Take the old authority off the hosts",

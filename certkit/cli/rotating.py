@@ -7,13 +7,13 @@ hosts and by the registry's host.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certkit.cli import serving, words
+from certkit.cli.flags import SpreadFlags
 from certkit.cli.gates import now, prove, waive_hosts
 from certkit.cli.session import Session
-from certkit.cli.spreading import Spread, spread
+from certkit.cli.spreading import spread
 from certkit.errors import ExitCode, InputError
 from certkit.fleet.report import FleetReport
 from certkit.home import rotation, rotation_abort
@@ -36,7 +36,7 @@ class Rotating:
         how: How trust is distributed.
     """
 
-    def __init__(self, session: Session, how: Spread) -> None:
+    def __init__(self, session: Session, how: SpreadFlags) -> None:
         self._session = session
         self._how = how
 
@@ -125,7 +125,6 @@ class Rotating:
                 check=False,
                 force=force,
                 waiting=True,
-                retries=self._how.retries,
                 seen=seen,
             )
             if self._state.phase is not Phase.SWITCHED:
@@ -188,7 +187,6 @@ class Rotating:
                     check=False,
                     force=force,
                     waiting=False,
-                    retries=self._how.retries,
                     seen=seen,
                     show=False,
                 )
@@ -224,11 +222,11 @@ class Rotating:
 
     def _distribute(self, *, show: bool = True) -> FleetReport:
         self._refresh()
-        return spread(self._session, replace(self._how, show=show), lambda _, __: [])
+        return spread(self._session, self._how, lambda _, __: [], show=show)
 
     def _prove(self, *, handshake: bool) -> None:
         self._refresh()
-        prove(self._session, self._how, handshake=handshake)
+        prove(self._session, handshake=handshake)
 
     def _waive(self, hosts: Sequence[str]) -> None:
         waive_hosts(self._session, self._names, hosts)

@@ -29,7 +29,6 @@ def deploy(
     force: bool,
     waiting: bool,
     witnesses: str | None = None,
-    retries: int = 2,
     seen: Callable[[str], None] | None = None,
     show: bool = True,
 ) -> FleetReport:
@@ -41,7 +40,6 @@ def deploy(
         force: Replace files that certkit did not write.
         waiting: The waiting pair, not the current one.
         witnesses: Hosts that must see it too.
-        retries: How often the host is tried again.
         seen: Told the fingerprint once it is served, in place of the promotion.
         show: Whether a success is shown too; one document is all that a command may print.
 
@@ -68,7 +66,7 @@ def deploy(
         check=check,
         force=force,
         operator=operator(),
-        retries=retries,
+        retries=session.flags.retries,
         known=known,
         witnesses=session.chosen(witnesses),
     )

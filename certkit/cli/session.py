@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from certkit.cli.options import FleetOutput, HostKeyChoice
+from certkit.cli.flags import Flags, FleetOutput, HostKeyChoice
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
 from certkit.cli.render import machine
 from certkit.cli.render.output import StandardOutput
@@ -23,6 +23,7 @@ from certkit.cli.render.text import plain
 from certkit.cli.signals import Interrupts
 from certkit.errors import ExitCode, InputError
 from certkit.fleet.events import Event, Watcher
+from certkit.fleet.job import DEFAULT_PARALLEL, RunOptions
 from certkit.fleet.report import BundleEntry, FleetReport, HostResult
 from certkit.fleet.stop import Stop
 from certkit.home.home import Home, home_path
@@ -35,31 +36,6 @@ from certkit.secret import Secret
 from certkit.transport.connection import Connector
 
 DEFAULT_INVENTORY = Path("hosts.yaml")
-
-
-@dataclass(frozen=True)
-class Flags:
-    """The options that the commands for many hosts share, as they were given."""
-
-    registry: str | None
-    home: Path | None
-    inventory: Path | None
-    limit: str | None
-    exclude: str | None
-    output: FleetOutput
-    verbose: int
-    quiet: bool
-    user: str | None
-    port: int | None
-    identity_file: Path | None
-    known_hosts: Path | None
-    host_key: HostKeyChoice
-    ask_pass: bool
-    password_file: Path | None
-    ask_become_pass: bool
-    become_password_file: Path | None
-    registry_host: Path | None = None
-    key_passphrase_file: Path | None = None
 
 
 class Session:
@@ -135,12 +111,19 @@ class Session:
     @contextmanager
     def running(self, phases: dict[str, str] | None = None) -> Iterator[Running]:
         """Open the connector, handle Ctrl-C and show progress while the block runs."""
-        from certkit.fleet.limits import raise_open_files
+        from certkit.fleet.limits import connections_kept, raise_open_files
         from certkit.transport.connector import open_connector
         from certkit.transport.options import ConnectorOptions
 
         flags = self.flags
-        open_files = raise_open_files()
+        parallel = flags.parallel or self.inventory.settings.parallel or DEFAULT_PARALLEL
+        bounds = RunOptions(
+            parallel=parallel,
+            retries=flags.retries,
+            host_timeout=flags.timeout,
+            run_timeout=flags.run_timeout,
+            keep=connections_kept(raise_open_files(), parallel),
+        )
         screen = Screen(self.console, verbose=flags.verbose, quiet=flags.quiet, names=phases)
 
         def passphrase(path: Path) -> Secret | None:
@@ -160,7 +143,7 @@ class Session:
         try:
             interrupts = Interrupts(self.stop, connector.abort)
             with interrupts.installed(), screen.shown():
-                yield Running(connector, screen, interrupts, open_files)
+                yield Running(connector, screen, interrupts, bounds)
         finally:
             connector.close()
 
@@ -245,7 +228,7 @@ class Running:
     connector: Connector
     screen: Screen
     interrupts: Interrupts
-    open_files: int
+    bounds: RunOptions
 
 
 def _load(flags: Flags) -> Inventory:

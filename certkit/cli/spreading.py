@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from certkit.cli.ask import confirm_restarts, next_steps, note_in_home, operator
+from certkit.cli.flags import SpreadFlags
 from certkit.cli.session import Session
 from certkit.fleet import distribute as engine
-from certkit.fleet.limits import connections_kept
 from certkit.fleet.plan import DistributeOptions
 from certkit.fleet.report import FleetReport
 from certkit.fleet.resume import Recorder
 from certkit.fleet.targets import targets_for
 from certkit.fleet.waves import DEFAULT_WAVES, Share, WavePlan
-from certkit.inventory.model import RestartPolicy
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How trust is distributed: the command's own options, as they were given.
-
-    Attributes:
-        show: Whether the report is printed; one document is all that a command may print.
-    """
-
-    check: bool = False
-    diff: bool = False
-    force: bool = False
-    restart: RestartPolicy | None = None
-    wave: str | None = None
-    max_fail: str | None = None
-    yes: bool = False
-    resume: bool = False
-    retry_failed: bool = False
-    parallel: int | None = None
-    timeout: float | None = None
-    run_timeout: float | None = None
-    retries: int = 2
-    show: bool = True
 
 
 def spread(
     session: Session,
-    how: Spread,
+    how: SpreadFlags,
     steps: Callable[[Session, FleetReport], list[str]] = next_steps,
+    *,
+    show: bool = True,
 ) -> FleetReport:
     """Distribute the session's bundle over its hosts, and show the report.
 
@@ -52,15 +28,19 @@ def spread(
         session: The run.
         how: The options.
         steps: What is worth running then.
+        show: Whether the report is printed; one document is all that a command may print.
     """
     settings = session.inventory.settings
     waves, most = how.wave or settings.wave, how.max_fail or settings.max_fail
     targets = targets_for(
-        session.hosts, session.references, session.bundle.pem, settings, how.restart
+        session.hosts,
+        session.references,
+        session.bundle.pem,
+        settings,
+        how.restart.value if how.restart else None,
     )
     plan = WavePlan.parse(waves) if waves else DEFAULT_WAVES
     budget = Share.parse(most, "--max-fail") if most else None
-    width = how.parallel or settings.parallel or 64
     registry = session.files.reference.text
     recorder = Recorder("distribute", registry, targets, resume=how.resume, failed=how.retry_failed)
     if not how.check:
@@ -74,11 +54,7 @@ def spread(
             recorder.targets,
             running.connector,
             DistributeOptions(
-                parallel=width,
-                retries=how.retries,
-                host_timeout=how.timeout,
-                run_timeout=how.run_timeout,
-                keep=connections_kept(running.open_files, width),
+                **vars(running.bounds),
                 check=how.check,
                 force=how.force,
                 diff=how.diff,
@@ -94,6 +70,6 @@ def spread(
     recorder.finish(report.summary)
     if not how.check:
         note_in_home(session, report)
-    if how.show:
+    if show:
         session.show(report, steps(session, report))
     return report

@@ -8,37 +8,14 @@ from typing import Annotated
 
 import typer
 
-from certkit.cli.options import (
-    AskBecomePassOption,
-    AskPassOption,
-    BecomePasswordFileOption,
-    ExcludeOption,
-    FleetOutput,
-    FleetOutputOption,
-    HomeOption,
-    HostKeyChoice,
-    HostKeyOption,
-    IdentityOption,
-    InventoryOption,
-    KeyPassphraseFileOption,
-    KnownHostsOption,
-    LimitOption,
-    ParallelOption,
-    PasswordFileOption,
-    PortOption,
-    QuietOption,
-    RegistryArgument,
-    RetriesOption,
-    RunTimeoutOption,
-    TimeoutOption,
-    UserOption,
-    VerboseOption,
-)
+from certkit.cli.flags import FleetFlags
+from certkit.cli.grouped import grouped
 from certkit.errors import CertkitError, InputError
 
 
+@grouped
 def status(
-    registry: RegistryArgument = None,
+    *,
     prometheus: Annotated[
         Path | None,
         typer.Option(
@@ -57,27 +34,7 @@ def status(
             show_default=False,
         ),
     ] = None,
-    home: HomeOption = None,
-    inventory: InventoryOption = None,
-    limit: LimitOption = None,
-    exclude: ExcludeOption = None,
-    output: FleetOutputOption = FleetOutput.TABLE,
-    parallel: ParallelOption = None,
-    timeout: TimeoutOption = None,
-    run_timeout: RunTimeoutOption = None,
-    retries: RetriesOption = 2,
-    user: UserOption = None,
-    port: PortOption = None,
-    identity_file: IdentityOption = None,
-    known_hosts: KnownHostsOption = None,
-    host_key: HostKeyOption = HostKeyChoice.STRICT,
-    ask_pass: AskPassOption = False,
-    password_file: PasswordFileOption = None,
-    ask_become_pass: AskBecomePassOption = False,
-    become_password_file: BecomePasswordFileOption = None,
-    key_passphrase_file: KeyPassphraseFileOption = None,
-    verbose: VerboseOption = 0,
-    quiet: QuietOption = False,
+    flags: FleetFlags,
 ) -> None:
     """Read how every host stands, in one round trip, and write nothing there.
 
@@ -87,10 +44,9 @@ def status(
     """
     from certkit.cli.ask import next_steps
     from certkit.cli.render.standing import show_standing, standing_line
-    from certkit.cli.session import Flags, Session
+    from certkit.cli.session import Session
     from certkit.fleet import status as engine
     from certkit.fleet.directory import Wanted
-    from certkit.fleet.job import RunOptions
     from certkit.fleet.report import BundleEntry
     from certkit.fleet.targets import targets_for
     from certkit.pki.bundle import fingerprint, subject_text, time_text
@@ -98,28 +54,7 @@ def status(
     for path in (prometheus, html):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path.parent} is no directory", "name a file in one that exists")
-    session = Session(
-        Flags(
-            registry=registry,
-            home=home,
-            inventory=inventory,
-            limit=limit,
-            exclude=exclude,
-            output=output,
-            verbose=verbose,
-            quiet=quiet,
-            user=user,
-            port=port,
-            identity_file=identity_file,
-            known_hosts=known_hosts,
-            host_key=host_key,
-            ask_pass=ask_pass,
-            password_file=password_file,
-            ask_become_pass=ask_become_pass,
-            become_password_file=become_password_file,
-            key_passphrase_file=key_passphrase_file,
-        )
-    )
+    session = Session(flags)
     settings = session.inventory.settings
     targets = targets_for(session.hosts, session.references, session.bundle.pem, settings)
     leaf = session.files.leaf
@@ -129,12 +64,7 @@ def status(
             targets,
             wanted,
             running.connector,
-            RunOptions(
-                parallel=parallel or settings.parallel or 64,
-                retries=retries,
-                host_timeout=timeout,
-                run_timeout=run_timeout,
-            ),
+            running.bounds,
             watcher=session.watcher(running.screen),
             stop=session.stop,
         )
