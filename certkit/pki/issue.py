@@ -6,6 +6,7 @@ GnuTLS and cryptography; tests/unit/pki holds it to that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -60,7 +61,7 @@ def issue_authority(spec: AuthoritySpec, key: PrivateKey, now: datetime) -> x509
         .not_valid_before(start)
         .not_valid_after(_end(start, spec.days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(identifier, critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
@@ -117,11 +118,7 @@ def issue_leaf(
             f"{spec.days} days asked for"
         )
     rsa_server = not hasattr(public_key, "curve")
-    # Without a DNS name OpenSSL takes an address in the common name for one, and the constraints
-    # of an authority for addresses only exclude every DNS name: such a subject stays empty.
-    first = next((name.text for name in spec.names if name.kind == "dns"), "")
-    fits = 0 < len(first) <= _COMMON_NAME_MAX
-    subject = _common_name(first) if fits else x509.Name([])
+    subject = leaf_subject(spec.names)
     certificate = (
         x509.CertificateBuilder()
         .serial_number(x509.random_serial_number())
@@ -133,12 +130,12 @@ def issue_leaf(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         # keyEncipherment is for RSA key transport; on an ECDSA key it is an error (RFC 8813).
         .add_extension(
-            _key_usage(digital_signature=True, key_encipherment=rsa_server), critical=True
+            key_usage(digital_signature=True, key_encipherment=rsa_server), critical=True
         )
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         # Critical exactly when the subject is empty: either mistake is refused by a verifier.
         .add_extension(
-            x509.SubjectAlternativeName([_general_name(name) for name in spec.names]),
+            x509.SubjectAlternativeName([general_name(name) for name in spec.names]),
             critical=not list(subject),
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
@@ -169,17 +166,29 @@ def _common_name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _general_name(name: SubjectName) -> x509.GeneralName:
+def leaf_subject(names: Sequence[SubjectName]) -> x509.Name:
+    """A server's distinguished name: the first DNS name, where it fits.
+
+    Without a DNS name OpenSSL takes an address in the common name for one, and the constraints of
+    an authority for addresses only exclude every DNS name: such a subject stays empty.
+    """
+    first = next((name.text for name in names if name.kind == "dns"), "")
+    return _common_name(first) if 0 < len(first) <= _COMMON_NAME_MAX else x509.Name([])
+
+
+def general_name(name: SubjectName) -> x509.GeneralName:
+    """A subject alternative name as certificates hold it."""
     return x509.DNSName(name.text) if name.address is None else x509.IPAddress(name.address)
 
 
-def _key_usage(
+def key_usage(
     *,
     digital_signature: bool = False,
     key_encipherment: bool = False,
     key_cert_sign: bool = False,
     crl_sign: bool = False,
 ) -> x509.KeyUsage:
+    """The keyUsage extension with only the usages that certkit's certificates may have."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,

@@ -100,6 +100,7 @@ class Rollover:
     def missing(self, hosts: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """Which hosts keep the next gate closed, and why; waived ones do not.
 
+        After the end there is no gate: these are the hosts that may not have what it ended with.
         A host that has no proof, was not reached for instance, is not proven.
         """
         proofs = {proof.host: proof for proof in self.proofs}
@@ -112,11 +113,17 @@ class Rollover:
             return "has proven nothing"
         if self.since is not None and proof.at < self.since:
             return "has proven nothing since this step began"
-        if self.new not in proof.trusts:
+        aborted, finished = self.phase is Phase.ABORTED, self.phase is Phase.FINISHED
+        if self.new not in proof.trusts and not aborted:
             return "does not trust the new authority"
+        if self.new in proof.trusts and aborted:
+            return "still trusts the new authority"
         # The old one still signs what is served, and the switch may have to be taken back.
-        if self.phase is Phase.STARTED and not self.compromised and self.old not in proof.trusts:
+        needs_old = aborted or (self.phase is Phase.STARTED and not self.compromised)
+        if self.old not in proof.trusts and needs_old:
             return "does not trust the old authority"
+        if self.old in proof.trusts and finished:
+            return "still trusts the old authority"
         if self.phase is Phase.SWITCHED and not proof.handshake:
             return "did not reach the registry over TLS"
         return ""
