@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from certkit.errors import HomeError
+from certkit.home.change import change_files
 from certkit.home.files import CERTIFICATE_MODE, KEY_MODE
 from certkit.home.home import Home
 from certkit.home.keyfile import decode_key, encode_key, key_protection
@@ -236,7 +237,8 @@ def finish(
         files: The registry in it.
         hosts: Every host that has to have proven that it reaches the registry by the new one.
         now: The time, with a time zone.
-        destroy: Remove the old keys instead of archiving them. Back-ups still have them.
+        destroy: Remove the old keys instead of archiving them, or from the archive when this is
+            run again. Back-ups still have them.
 
     Raises:
         GateClosedError: One of them has not.
@@ -246,6 +248,8 @@ def finish(
         files = RegistryFiles(files.directory)
         before, request = load(files)
         if before.phase is Phase.FINISHED:
+            if destroy:
+                _destroy_archived(home, files, before.old)
             return before
         after = core.finish(before, hosts, now)
         verify_server(files.server_chain, [files.authority], files.request.names, now)
@@ -253,10 +257,22 @@ def finish(
         writes: Writes = {
             f"{archive}/{name}": (read_part(files, old), MODES[name])
             for name, old in OLD.items()
-            if not (destroy and name in (AUTHORITY_KEY, SERVER_KEY))
+            if not (destroy and name in _KEYS)
         }
         writes[TRUST] = (TrustBundle.of([files.authority]).pem, MODES[TRUST])
         kept = "destroyed" if destroy else "archived"
         note(home, files, f"rotation finished: the old authority's key {kept}")
         commit(files, after, request, writes, OLD.values())
     return after
+
+
+_KEYS = (AUTHORITY_KEY, SERVER_KEY)
+
+
+def _destroy_archived(home: Home, files: RegistryFiles, old: str) -> None:
+    archives = files.directory.glob(f"{ARCHIVE}/rotated-*-{old[:8]}")
+    kept = [one / name for one in archives for name in _KEYS if (one / name).exists()]
+    if kept:
+        note(home, files, "the old authority's key destroyed in the archive")
+        names = [path.relative_to(files.directory).as_posix() for path in kept]
+        change_files(files.directory, {}, names)

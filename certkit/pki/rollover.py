@@ -18,11 +18,14 @@ from certkit.errors import CertkitError, InputError
 from certkit.pki.rollover_state import HostProof, Phase, Rollover, Waiver
 
 
+_CURES = {"switch": "rotate start", "finish": "distribute"}
+
+
 class GateClosedError(CertkitError):
     """Hosts have not proven what the next step needs.
 
     Args:
-        step: The step that was refused.
+        step: The step that was refused: ``switch`` or ``finish``.
         missing: Host and reason.
     """
 
@@ -31,7 +34,7 @@ class GateClosedError(CertkitError):
         more = f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
         super().__init__(
             f"rotate {step} is refused, nothing was changed: {shown}{more}",
-            "distribute the trust and let every host prove it, or leave one out, on the record, "
+            f"bring them the trust with certkit {_CURES[step]}, or leave one out, on the record, "
             "with --waive HOST",
         )
         self.missing = missing

@@ -236,6 +236,21 @@ def test_the_old_key_can_be_destroyed(home: Home) -> None:
     ]
 
 
+def test_the_archived_key_can_be_destroyed_afterwards(home: Home) -> None:
+    old, old_server = sole(home).read("ca.key"), sole(home).server_key_pem
+    for step in PATHS["through"]:
+        step(home)
+    contents = {path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
+    assert {old, old_server} <= contents
+    finish(home, sole(home), HOSTS, NOW, destroy=True)
+    contents = {path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
+    assert not {old, old_server} & contents
+    assert list(home.journal.entries())[-1]["what"].endswith("key destroyed in the archive")
+    before = snapshot(home.path)
+    finish(home, sole(home), HOSTS, NOW, destroy=True)
+    assert snapshot(home.path) == before
+
+
 def test_a_compromised_authority_is_gone_at_once(home: Home) -> None:
     old = fingerprint(sole(home).authority)
     start(home, sole(home), None, NOW, compromised=True)
