@@ -17,7 +17,6 @@ from datetime import datetime
 from certkit.errors import CertkitError, InputError
 from certkit.pki.rollover_state import HostProof, Phase, Rollover, Waiver
 
-
 _CURES = {"switch": "rotate start", "finish": "distribute"}
 
 
