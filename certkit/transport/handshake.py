@@ -86,6 +86,13 @@ def _exchange_keys(client: Client, host: Host, host_keys: HostKeys, lease: Lease
         )
     if not client.remote_version:
         raise faults.greeting(host.endpoint, client.link.first_words)
+    if text.startswith("Signature verification"):
+        raise faults.unreachable(
+            ErrorKind.HOST_KEY,
+            "could not prove that the host key it showed is its own",
+            "something else answers at this address: find out what before you go on",
+            retryable=False,
+        )
     if isinstance(error, ValueError | paramiko.SSHException):
         raise faults.unreachable(ErrorKind.NETWORK, f"broke the SSH key exchange: {text}")
     raise faults.unreachable(
