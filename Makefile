@@ -11,6 +11,7 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-dev
 	$(BIN)/pytest --numprocesses=2 tests/unit
 	$(BIN)/pytest tests/ssh
+	$(BIN)/pytest --numprocesses=2 tests/faults
 
 test-fleet: $(VENV)/.ready-dev
 	tests/fleet/prepare

@@ -104,13 +104,52 @@ class Fickle:
         if self.mode == "old":
             sock.sendall(b"SSH-1.5-ancient\r\n")
             return
+        if self.mode == "half a greeting":
+            sock.sendall(b"SSH-2.0-Open")
+            sock.close()
+            return
+        if self.mode == "endless greeting":
+            self._flood(sock, b"you are the next in the queue\r\n")
+            return
+        if self.mode in _AFTER_GREETING:
+            sock.sendall(b"SSH-2.0-OpenSSH_9.9\r\n" + _AFTER_GREETING[self.mode])
+            return
         if self.mode == "only banner":
             sock.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
             return
         transport = _Transport(sock, self)
         self._open.append(transport)
-        transport.add_server_key(self.host_key)
+        key = self.host_key
+        if self.mode == "forged signature":
+            key = _ForgedKey(vals=(key.signing_key, key.verifying_key))
+        transport.add_server_key(key)
         transport.start_server(event=threading.Event(), server=_Behaviour(self))
+
+    def _flood(self, sock: socket.socket, text: bytes) -> None:
+        def talk() -> None:
+            with suppress(OSError):
+                while not self.stop.is_set():
+                    sock.sendall(text * 50)
+
+        thread = threading.Thread(target=talk, name="fickle-flood")
+        thread.close = lambda: None  # type: ignore[attr-defined]
+        self._open.append(thread)
+        thread.start()
+
+
+# What stands where a packet with the server's algorithms should be.
+_AFTER_GREETING = {
+    "junk": bytes(range(256)) * 8,
+    "huge packet": b"\xff\xff\xff\xff" + bytes(64),
+    "empty packet": bytes(64),
+}
+
+
+class _ForgedKey(paramiko.ECDSAKey):
+    """Shows one public key, and signs with another: an impostor who copied the host's."""
+
+    def sign_ssh_data(self, data: bytes, algorithm: str | None = None) -> paramiko.Message:
+        return paramiko.ECDSAKey.generate(bits=256).sign_ssh_data(data, algorithm)
 
 
 class _Transport(paramiko.Transport):
@@ -188,6 +227,8 @@ class _Behaviour(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if self.fickle.mode == "stall in channel":
             self.fickle.stop.wait()
+        if self.fickle.mode == "hang up in channel":
+            self.fickle._open[-1].close()
         if self.fickle.mode == "no channel":
             return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
         return paramiko.OPEN_SUCCEEDED
@@ -197,6 +238,9 @@ class _Behaviour(paramiko.ServerInterface):
             self.fickle.stop.wait()
         if self.fickle.mode == "no exec":
             return False
+        if self.fickle.mode == "hang up in exec":
+            channel.get_transport().close()
+            return True
         thread = threading.Thread(target=self._run, args=(channel,), name="fickle-exec")
         thread.close = lambda: None  # type: ignore[attr-defined]
         self.fickle._open.append(thread)

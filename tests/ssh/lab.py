@@ -95,6 +95,25 @@ class Lab:
         path = self.at(name, "restarts")
         return len(path.read_text().splitlines()) if path.exists() else 0
 
+    @property
+    def trust(self) -> bytes:
+        """What every machine is to have."""
+        slug = self.registry.replace(":", "_")
+        return (self.home / "registries" / slug / "trust.crt").read_bytes()
+
+    def forget(self, name: str) -> None:
+        """Make the machine one that certkit has never seen."""
+        for file in ("certs.d", ".local", "restarts"):
+            path = self.at(name, file)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def left_over(self, name: str) -> list[str]:
+        """Files on an idle machine that no finished run leaves there."""
+        own = ("ca.crt", "lock", "restarts")
+        home = self.machines[name].home
+        files = [path for path in home.rglob("*") if not path.is_dir() or path.is_symlink()]
+        return sorted(str(path.relative_to(home)) for path in files if path.name not in own)
+
     def put(self, name: str, file: str, text: str = "") -> None:
         path = self.at(name, file)
         path.write_text(text)

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,22 @@ class Sshd:
             "timeouts": Timeouts(connect=5, handshake=10, host=30),
         }
         return Host(**{**values, **changes})
+
+    def at_work(self) -> list[int]:
+        """Processes that a login started and that still run, whoever their parent is by now."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (process / "cwd").readlink() == self.home:
+                    found.append(int(process.name))
+        return found
+
+    def wait_until_idle(self, seconds: float = 30) -> None:
+        """Wait until nothing of a login is left."""
+        deadline = time.monotonic() + seconds
+        while pids := self.at_work():
+            assert time.monotonic() < deadline, pids
+            time.sleep(0.02)
 
     def wait_for_log(self, text: str, seconds: float = 5) -> bool:
         deadline = time.monotonic() + seconds

@@ -24,6 +24,12 @@ pytestmark = pytest.mark.timeout(30)
         ("http", ErrorKind.NETWORK, False, 'not as an SSH server ("HTTP/1.1 400 Bad Request")'),
         ("busy", ErrorKind.REFUSED, True, 'SSH greeting ("Exceeded MaxStartups")'),
         ("old", ErrorKind.NETWORK, False, "no SSH that certkit accepts"),
+        ("half a greeting", ErrorKind.REFUSED, True, "SSH greeting"),
+        ("endless greeting", ErrorKind.NETWORK, False, "not as an SSH server"),
+        ("junk", ErrorKind.NETWORK, True, "key exchange"),
+        ("huge packet", ErrorKind.NETWORK, True, "key exchange"),
+        ("empty packet", ErrorKind.NETWORK, True, "key exchange"),
+        ("forged signature", ErrorKind.HOST_KEY, False, "could not prove"),
         ("only banner", ErrorKind.TIMEOUT, True, "its key exchange within 1 s"),
         ("stall in kex", ErrorKind.TIMEOUT, True, "its key exchange within 1 s"),
         ("reset in kex", ErrorKind.REFUSED, True, "during the key exchange"),
@@ -57,6 +63,8 @@ def test_connect(
 @pytest.mark.parametrize(
     ("mode", "kind", "text"),
     [
+        ("hang up in channel", ErrorKind.NETWORK, "lost the connection"),
+        ("hang up in exec", ErrorKind.NETWORK, "lost the connection"),
         ("stall in channel", ErrorKind.TIMEOUT, "did not open a channel within 1 s"),
         ("no channel", ErrorKind.SHELL, "refuses to open a session"),
         ("no exec", ErrorKind.SHELL, "refuses to run commands"),

@@ -1,0 +1,3 @@
+from tests.ssh.fixtures import connector, nothing_left, sshd, start_sshd
+
+__all__ = ["connector", "nothing_left", "sshd", "start_sshd"]
