@@ -44,13 +44,17 @@ class Run:
 
 @dataclass
 class Operator:
-    """Keeps a home, an inventory and a known_hosts file, and types commands."""
+    """Keeps a home, an inventory and a known_hosts file, and types commands.
+
+    With `knows_names`, the person's own box resolves the lab's names, `registry.lab` for one.
+    """
 
     lab: Lab
     directory: Path
     registry: str
     user: str = "deploy"
     settings: Mapping[str, str] = field(default_factory=dict)
+    knows_names: bool = False
 
     @property
     def home(self) -> Path:
@@ -76,19 +80,28 @@ class Operator:
         }
         self.inventory.write_text(json.dumps(document, indent=1))
 
-    def types(self, *words: str, expect: int | None = DONE, timeout: float = 300) -> Run:
-        """Run ``certkit WORDS`` with no terminal, and hold it to an exit status."""
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the shell of this person exports."""
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.directory),
             "CERTKIT_HOME": str(self.home),
             "CERTKIT_STATE": str(self.directory / "state"),
             **self.settings,
         }
+
+    def command(self, *words: str) -> list[str]:
+        """The arguments of ``certkit WORDS``."""
+        naming = self.lab.with_names() if self.knows_names else ()
+        return [*map(str, naming), str(CERTKIT), *words]
+
+    def types(self, *words: str, expect: int | None = DONE, timeout: float = 300) -> Run:
+        """Run ``certkit WORDS`` with no terminal, and hold it to an exit status."""
         done = subprocess.run(
-            [str(CERTKIT), *words],
+            self.command(*words),
             cwd=self.directory,
-            env=environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
