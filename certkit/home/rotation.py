@@ -158,7 +158,8 @@ def offer(
         home: The home.
         files: The registry in it.
         passphrases: Where the new authority's passphrase comes from.
-        hosts: Every host that has to have proven that it trusts both.
+        hosts: Every host that has to have proven that it trusts both; none once the certificate
+            is in service, which cannot be refused any more.
         now: The time, with a time zone.
 
     Raises:
@@ -170,7 +171,9 @@ def offer(
     before, _ = load(files)
     core.offer(before, before.offered, hosts)
     secret, source = None, str(files.path(NEW_KEY))
-    if key_protection(read_part(files, NEW_KEY)).encrypted:
+    issued = find_next(files)
+    known = issued is not None and issued.sha256 == before.offered
+    if not known and key_protection(read_part(files, NEW_KEY)).encrypted:
         secret = passphrases.existing(source)
     with home.lock(COMMAND):
         files = RegistryFiles(files.directory)

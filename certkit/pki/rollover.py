@@ -79,7 +79,8 @@ def waive(rollover: Rollover, hosts: Iterable[str], now: datetime) -> Rollover:
 def offer(rollover: Rollover, leaf: str, hosts: Iterable[str]) -> Rollover:
     """A certificate of the new authority may go into service: the first half of the switch.
 
-    The gate stands here and not at `switch`: what is in service already cannot be refused.
+    The gate stands here and not at `switch`: what is in service already cannot be refused. Until
+    it is, the gate asks again each time.
 
     Raises:
         GateClosedError: A host has not proven that it trusts both.
@@ -87,7 +88,7 @@ def offer(rollover: Rollover, leaf: str, hosts: Iterable[str]) -> Rollover:
     """
     _require(rollover, "switch", Phase.STARTED)
     # Without an overlap there is nothing to wait for: the hosts lose the registry either way.
-    missing = () if rollover.compromised or rollover.offered else rollover.missing(hosts)
+    missing = () if rollover.compromised else rollover.missing(hosts)
     if missing:
         raise GateClosedError("switch", missing)
     return replace(rollover, offered=leaf)

@@ -305,7 +305,8 @@ def test_encrypted_keys(home: Home, tmp_path: Path) -> None:
     prove(home)
     with pytest.raises(HomeError, match="no passphrase was given"):
         offer(home, sole(home), PassphraseSources(), HOSTS, NOW)
-    offer(home, sole(home), PassphraseSources(tmp_path / "pass"), HOSTS, NOW)
+    made = offer(home, sole(home), PassphraseSources(tmp_path / "pass"), HOSTS, NOW)
+    assert offer(home, sole(home), PassphraseSources(), HOSTS, NOW).sha256 == made.sha256
     turn(home)
     assert sole(home).authority_key_protection.strong
     assert sole(home).authority_key(Secret("new one"))

@@ -129,6 +129,33 @@ def test_the_gate_before_the_switch(bad: HostProof | None, why: str) -> None:
     assert waived.waivers[0].host == "build-02" and core.waive(waived, HOSTS[1:], NOW) == waived
 
 
+def test_the_gate_closes_again_until_the_offer_is_in_service() -> None:
+    lost = core.prove(offered(), [proof("build-02", frozenset({OLD}), 0.9)])
+    with pytest.raises(GateClosedError, match="build-02 does not trust the new authority"):
+        core.offer(lost, LEAF, HOSTS)
+    assert core.offer(lost, LEAF, ()) == lost
+
+
+@pytest.mark.parametrize(
+    ("state", "good", "bad", "why"),
+    [
+        ("finished", {NEW}, BOTH, "still trusts the old authority"),
+        ("finished", {NEW}, {OLD}, "does not trust the new authority"),
+        ("aborted", {OLD}, BOTH, "still trusts the new authority"),
+        ("aborted", {OLD}, set(), "does not trust the old authority"),
+    ],
+)
+def test_who_lacks_the_trust_it_ended_with(
+    state: str, good: set[str], bad: set[str], why: str
+) -> None:
+    ended = STATES[state]()
+    assert [host for host, _ in ended.missing(["build-01"])] == ["build-01"]
+    ended = core.prove(
+        ended, [proof("build-01", frozenset(good), 3), proof("build-02", frozenset(bad), 3)]
+    )
+    assert ended.missing(HOSTS) == (("build-02", why),)
+
+
 def test_the_gate_before_the_end() -> None:
     # What was proven before the switch proves nothing after it; nor does what was waived.
     rollover = core.waive(proven(started()), ["build-02"], NOW)
