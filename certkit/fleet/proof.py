@@ -8,6 +8,9 @@ from certkit.names import RegistryReference
 from certkit.remote.report import ProbeReport
 from certkit.runtimes import answers
 
+# What `openssl x509 -fingerprint` says of the certificate that the handshake was made with.
+_FINGERPRINT = re.compile(r"fingerprint=((?:[0-9a-f]{2}:){31}[0-9a-f]{2})", re.IGNORECASE)
+
 
 def judge_probe(report: ProbeReport, reference: RegistryReference, *, image: bool) -> Proof:
     """Judge what a host answered about one reference.
@@ -48,12 +51,18 @@ def judge_probe(report: ProbeReport, reference: RegistryReference, *, image: boo
         proven=problem is None,
         digest=digest,
         problem=problem,
+        served=_served(report),
     )
 
 
 def _problem(report: ProbeReport, verdict: answers.Verdict) -> Problem:
     kind = verdict.kind or ErrorKind.DAEMON
     return Problem(kind, f"{report.name}: {verdict.message}", verdict.hint)
+
+
+def _served(report: ProbeReport) -> str:
+    found = _FINGERPRINT.search(report.handshake_text)
+    return found[1].replace(":", "").lower() if found else ""
 
 
 def _digest(report: ProbeReport, reference: RegistryReference) -> str:

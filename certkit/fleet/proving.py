@@ -16,7 +16,10 @@ _SPOILS = frozenset(
 
 
 def host_proofs(
-    surveyed: Iterable[HostResult], at: datetime, verified: Iterable[HostResult] = ()
+    surveyed: Iterable[HostResult],
+    at: datetime,
+    verified: Iterable[HostResult] = (),
+    leaf: str = "",
 ) -> tuple[HostProof, ...]:
     """Say what hosts have proven; one that was not read has proven nothing and is left out.
 
@@ -24,12 +27,31 @@ def host_proofs(
         surveyed: What `certkit.fleet.status` read.
         at: When it began to read: what happened since is not proven.
         verified: What `certkit.fleet.verify` found, where the gate asks for a handshake.
+        leaf: The fingerprint of the certificate that the registry is to serve: one that serves
+            another, behind the same name, is not reached any more when the old authority goes.
     """
-    reached = {one.name for one in verified if _reached(one)}
+    reached = {one.name for one in verified if _reached(one) and not served_otherwise(one, leaf)}
     return tuple(
         HostProof(one.name, at, _trusted(one), one.name in reached)
         for one in surveyed
         if one.error is None and one.outcome in (Outcome.UNCHANGED, Outcome.WOULD_CHANGE)
+    )
+
+
+def placed_proofs(
+    placed: Iterable[HostResult], trusts: Iterable[str], at: datetime
+) -> tuple[HostProof, ...]:
+    """Say which hosts hold the trust that was distributed; the others are left out.
+
+    Args:
+        placed: What `certkit.fleet.distribute` did.
+        trusts: The fingerprints in what it placed.
+        at: When it began.
+    """
+    return tuple(
+        HostProof(one.name, at, frozenset(trusts), handshake=False)
+        for one in placed
+        if one.error is None and one.outcome in (Outcome.UNCHANGED, Outcome.CHANGED)
     )
 
 
@@ -50,6 +72,12 @@ def _by_directory(runtime: RuntimeResult) -> list[frozenset[str]]:
         if finding.kind in _SPOILS:
             found[finding.path.rpartition("/")[0]] = set()
     return [frozenset(one) for one in found.values()] or [frozenset()]
+
+
+def served_otherwise(host: HostResult, leaf: str) -> str:
+    """Return the fingerprint of another certificate that a host was served; empty when none was."""
+    served = (proof.served for runtime in host.runtimes for proof in runtime.proofs)
+    return next((one for one in served if one and one != leaf), "")
 
 
 def _reached(host: HostResult) -> bool:

@@ -53,6 +53,8 @@ class Proof:
         proven: False for a pass that proves nothing: insecure registry or localhost.
         digest: ``sha256:...`` that the host pulled, with ``--image``; empty otherwise.
         problem: Why it failed; None when it did not.
+        served: The fingerprint of the certificate that the handshake was made with, 64 hex digits;
+            empty where that cannot be told.
     """
 
     reference: str
@@ -61,6 +63,7 @@ class Proof:
     proven: bool
     digest: str = ""
     problem: Problem | None = None
+    served: str = ""
 
 
 @dataclass(frozen=True)

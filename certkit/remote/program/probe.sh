@@ -32,8 +32,10 @@ handshake() {
   h_status=$?
   case $h_text in *'unknown option'* | *'nknown option'*) return 0 ;; esac
   say "handshake $h_status"
-  say "handshake-text $(printf '%s\n' "$h_text" |
-    grep -i -E 'verif|err|subject=|issuer=|alert|refused|resol|time|http' | hex)"
+  say "handshake-text $({
+    printf '%s\n' "$h_text" | grep -i -E 'verif|err|subject=|issuer=|alert|refused|resol|time|http'
+    printf '%s\n' "$h_text" | openssl x509 -noout -fingerprint -sha256 2>/dev/null
+  } | hex)"
 }
 
 addresses() {

@@ -9,11 +9,11 @@ import pytest
 
 from certkit.errors import ErrorKind
 from certkit.fleet.findings import Finding, Trusted
-from certkit.fleet.proving import host_proofs
+from certkit.fleet.proving import host_proofs, placed_proofs
 from certkit.fleet.report import HostResult, Outcome, Problem, Proof, RuntimeResult, Standing
 
 AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
-OLD, NEW = "a" * 64, "b" * 64
+OLD, NEW, LEAF = "a" * 64, "b" * 64, "c" * 64
 HERE, ALIAS = "/etc/docker/certs.d/r.lab:5000", "/etc/docker/certs.d/r:5000"
 
 
@@ -26,6 +26,11 @@ def trusted(directory: str, *prints: str) -> tuple[Trusted, ...]:
 def host(*trusts: Trusted, findings: tuple[Finding, ...] = ()) -> HostResult:
     runtime = RuntimeResult("docker", standing=Standing(trusts, findings))
     return HostResult("web01", "web01", Outcome.WOULD_CHANGE, 0.1, (runtime,))
+
+
+def shaken(*proofs: Proof) -> HostResult:
+    runtime = RuntimeResult("docker", proofs=proofs)
+    return HostResult("web01", "web01", Outcome.UNCHANGED, 0.1, (runtime,))
 
 
 def test_only_what_every_reference_trusts_is_proven() -> None:
@@ -53,7 +58,22 @@ def test_a_host_that_was_not_read_has_no_proof() -> None:
 @pytest.mark.parametrize("proven", [True, False])
 def test_a_handshake_counts_only_when_every_reference_is_proven(proven: bool) -> None:
     shown = (Proof("r.lab:5000", "ok", "ok", True), Proof("r:5000", "ok", "ok", proven))
-    runtime = RuntimeResult("docker", proofs=shown)
-    verified = HostResult("web01", "web01", Outcome.UNCHANGED, 0.1, (runtime,))
-    [proof] = host_proofs([host(*trusted(HERE, OLD, NEW))], AT, [verified])
+    [proof] = host_proofs([host(*trusted(HERE, OLD, NEW))], AT, [shaken(*shown)])
     assert proof.handshake is proven
+
+
+@pytest.mark.parametrize(("served", "counts"), [(LEAF, True), ("", True), ("d" * 64, False)])
+def test_another_certificate_behind_the_name_is_no_proof(served: str, counts: bool) -> None:
+    shown = (
+        Proof("r.lab:5000", "ok", "ok", True, served=LEAF),
+        Proof("r:5000", "ok", "ok", True, served=served),
+    )
+    [proof] = host_proofs([host(*trusted(HERE, OLD, NEW))], AT, [shaken(*shown)], LEAF)
+    assert proof.handshake is counts
+
+
+def test_a_placed_file_proves_its_trust_where_nothing_failed() -> None:
+    done = replace(host(), outcome=Outcome.CHANGED)
+    failed = replace(done, error=Problem(ErrorKind.DAEMON, "did not come back"))
+    [proof] = placed_proofs([done, failed, replace(done, outcome=Outcome.SKIPPED)], {NEW}, AT)
+    assert (proof.trusts, proof.at, proof.handshake) == ({NEW}, AT, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import socket
 import ssl
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from certkit.errors import ErrorKind
+from certkit.fleet.proof import judge_probe
 from certkit.names import RegistryReference
 from certkit.remote import program
 from certkit.remote.protocol import decode_probe
@@ -131,6 +133,8 @@ def test_real_handshakes(make_host: Callable[..., Any], server: tuple[int, bytes
     verdict = answers.handshake(good.handshake, good.handshake_text)
     assert verdict and verdict.ok, good.handshake_text
     assert "127.0.0.1" in good.addresses
+    shown = judge_probe(good, RegistryReference.parse(named), image=False)
+    assert shown.served == hashlib.sha256(ssl.PEM_cert_to_DER_cert(cert.decode())).hexdigest()
     wrong = probe(host, numbered)
     verdict = answers.handshake(wrong.handshake, wrong.handshake_text)
     assert verdict and verdict.kind is ErrorKind.NAME, wrong.handshake_text
