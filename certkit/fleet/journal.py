@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -162,23 +162,29 @@ class RunJournal:
 def last_run(command: str, registry: str) -> PastRun:
     """Read the latest run of a command for a registry.
 
+    What it has done on a host no longer counts where another command was there since: `remove`
+    undoes a `distribute`.
+
     Raises:
         InputError: There is none.
     """
     directory = state_directory()
+    since: set[str] = set()
     for path in sorted(directory.glob("*.jsonl"), reverse=True):
         lines = list(_lines(path))
-        if not lines or lines[0].get("schema") != SCHEMA:
+        if not lines or lines[0].get("schema") != SCHEMA or lines[0].get("registry") != registry:
             continue
-        if (lines[0].get("command"), lines[0].get("registry")) == (command, registry):
-            return _past(lines)
+        if lines[0].get("command") == command:
+            return _past(lines, since)
+        # A killed run may have come to hosts that it has no line of.
+        since.update(lines[0]["hosts"])
     raise InputError(
         f"no earlier run of `certkit {command}` for {registry} is recorded in {directory}",
         "leave out --resume and --retry-failed",
     )
 
 
-def _past(lines: Sequence[Mapping[str, Any]]) -> PastRun:
+def _past(lines: Sequence[Mapping[str, Any]], undone: Collection[str]) -> PastRun:
     outcomes: dict[str, Outcome] = {}
     done: dict[str, str] = {}
     for line in lines[1:]:
@@ -186,7 +192,7 @@ def _past(lines: Sequence[Mapping[str, Any]]) -> PastRun:
         if not isinstance(name, str):
             continue
         outcomes[name] = Outcome(line["outcome"])
-        if isinstance(line.get("digest"), str):
+        if isinstance(line.get("digest"), str) and name not in undone:
             done[name] = line["digest"]
     return PastRun(str(lines[0]["run"]), tuple(lines[0]["hosts"]), outcomes, done)
 

@@ -54,6 +54,18 @@ def test_resume_leaves_out_what_was_done_even_after_a_kill() -> None:
     assert [r.outcome for r in results] == [Outcome.SKIPPED] + [Outcome.CHANGED] * 3
 
 
+def test_what_another_command_came_to_since_is_not_done() -> None:
+    record(Outcome.CHANGED, Outcome.CHANGED, Outcome.CHANGED, Outcome.CHANGED)
+    removal = Recorder("remove", "r:1", TARGETS[:2])
+    assert removal.begin() == ""
+    # A killed one: it may have come to both.
+    removal(finished("web-01", Outcome.CHANGED))
+    assert names(Recorder("distribute", "r:1", TARGETS, resume=True)) == ["web-01", "web-02"]
+    elsewhere = Recorder("remove", "r:2", TARGETS)
+    assert elsewhere.begin() == ""
+    assert names(Recorder("distribute", "r:1", TARGETS, resume=True)) == ["web-01", "web-02"]
+
+
 def test_resuming_twice_remembers_both() -> None:
     record(Outcome.CHANGED, Outcome.FAILED, Outcome.FAILED)
     second = Recorder("distribute", "r:1", TARGETS, resume=True)
