@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from certkit.home.report import InitReport
+    from certkit.home.request import Origin
 
 
 def init(
@@ -67,6 +68,39 @@ def init(
         int, typer.Option(metavar="DAYS", help="Life of the certificate; at most 825.")
     ] = 397,
     ca_days: Annotated[int, typer.Option(metavar="DAYS", help="Life of the authority.")] = 3650,
+    import_cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Make no authority: take this certificate from another one, with --import-key.",
+            show_default=False,
+        ),
+    ] = None,
+    import_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The private key of that certificate; --passphrase-file or "
+            "CERTKIT_IMPORT_PASSPHRASE opens it.",
+            show_default=False,
+        ),
+    ] = None,
+    import_chain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The certificates of the authorities above it, up to the root, in any order.",
+            show_default=False,
+        ),
+    ] = None,
+    csr: Annotated[
+        bool,
+        typer.Option(
+            "--csr",
+            help="Make no authority: make a key and a request for another one, to be taken with "
+            "`certkit import-signed`.",
+        ),
+    ] = False,
     passphrase_file: PassphraseFileOption = None,
     no_passphrase: Annotated[
         bool,
@@ -78,19 +112,33 @@ def init(
 ) -> None:
     """Make a certificate authority for a registry, and the registry's certificate.
 
-    The authority can sign for the names given here and for nothing else. Run again with the same
-    request it changes nothing; with a different one it shows the difference and exits with 2.
+    The authority can sign for the names given here and for nothing else. With --import-cert or
+    --csr there is none: the certificate comes from elsewhere. Run again with the same request it
+    changes nothing; with a different one it shows the difference and exits with 2.
     """
     from datetime import datetime, timezone
 
-    from certkit.cli import words
+    from certkit.cli import elsewhere, words
+    from certkit.errors import InputError
     from certkit.home.choose import choose_registry
     from certkit.home.home import home_path
     from certkit.home.initialise import initialise
     from certkit.home.passphrase import PassphraseSources
     from certkit.home.report import InitReport
-    from certkit.home.request import RegistryRequest
+    from certkit.home.request import Origin, RegistryRequest
 
+    origin = _origin(import_cert, import_key, import_chain, csr=csr)
+    if origin is not Origin.OWN:
+        own = {
+            "--permit": bool(permit),
+            "--days": days != 397,
+            "--ca-days": ca_days != 3650,
+            "--no-passphrase": no_passphrase,
+            "--key-type": key_type != "p256" and not csr,
+            "--passphrase-file": passphrase_file is not None and csr,
+        }
+        for flag in (name for name, given in own.items() if given):
+            raise InputError(f"{flag} is for an authority of certkit's own", "leave it out")
     console = words.console_for(output)
     terminal = words.on_terminal()
     chosen, said = choose_registry(
@@ -106,15 +154,42 @@ def init(
         key_type=key_type,
         days=days,
         ca_days=ca_days,
+        origin=origin,
     )
+    now, path = datetime.now(timezone.utc), home_path(home)
+    if csr:
+        elsewhere.init_csr(path, request, now, output)
+        return
+    if import_cert is not None and import_key is not None:
+        files = (import_cert, import_key, import_chain)
+        elsewhere.init_import(path, request, files, passphrase_file, now, output)
+        return
     passphrases = PassphraseSources(
         passphrase_file, no_passphrase, words.ask_secret if terminal else None
     )
-    now = datetime.now(timezone.utc)
-    report = InitReport(initialise(home_path(home), request, passphrases, now), now)
+    report = InitReport(initialise(path, request, passphrases, now), now)
     _show(console, report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())
+
+
+def _origin(certificate: Path | None, key: Path | None, chain: Path | None, *, csr: bool) -> Origin:
+    """Where the certificate is to come from."""
+    from certkit.errors import InputError
+    from certkit.home.request import Origin
+
+    if csr and (certificate or key or chain):
+        raise InputError(
+            "--csr asks for a certificate, and --import-cert has one", "give one of them"
+        )
+    if certificate and key:
+        return Origin.IMPORTED
+    if certificate or key or chain:
+        raise InputError(
+            "--import-cert and --import-key belong together",
+            "give both; a certificate without its key cannot be served",
+        )
+    return Origin.REQUESTED if csr else Origin.OWN
 
 
 def _inventory_registry(given: Path | None) -> str | None:

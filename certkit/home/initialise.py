@@ -82,16 +82,16 @@ def initialise(
     home = Home.create(path)
     directory = home.directory_of(request.reference)
     if not _holds_anything(directory):
-        _refuse_taken(home, request)
+        refuse_taken(home, request)
         if given is None:
             # Before the lock is taken: somebody may think for a while.
             given = passphrases.ask_new("the authority's key")
     with home.lock(_COMMAND):
         if not _holds_anything(directory):
-            _refuse_taken(home, request)
+            refuse_taken(home, request)
             return _create(home, request, given, now)
         files = RegistryFiles(directory)
-        _refuse_difference(files, request, wants)
+        refuse_difference(files, request, wants)
         if files.missing:
             return _finish(home, files, given, passphrases, now)
         _check_whole(files)
@@ -176,7 +176,12 @@ def _holds_anything(directory: Path) -> bool:
     return directory.is_dir() and any(directory.iterdir())
 
 
-def _refuse_taken(home: Home, request: RegistryRequest) -> None:
+def refuse_taken(home: Home, request: RegistryRequest) -> None:
+    """Refuse a reference that another registry of the home has.
+
+    Raises:
+        InputError: There is one.
+    """
     for files in home.registries():
         taken = sorted(set(files.references) & set(request.references), key=str)
         if taken:
@@ -186,9 +191,19 @@ def _refuse_taken(home: Home, request: RegistryRequest) -> None:
             )
 
 
-def _refuse_difference(
+def refuse_difference(
     files: RegistryFiles, request: RegistryRequest, wants_encryption: bool | None
 ) -> None:
+    """Refuse to make a registry that is there and was made with another request.
+
+    Args:
+        files: The registry that is there.
+        request: What is asked for now.
+        wants_encryption: Whether the authority's key is to be encrypted; None not to ask.
+
+    Raises:
+        InputError: They differ; the message says in what.
+    """
     lines = list(files.request.difference(request))
     if wants_encryption is not None and not {AUTHORITY_KEY} & set(missing_files(files.directory)):
         encrypted = files.authority_key_protection.encrypted

@@ -15,13 +15,12 @@ from certkit.errors import CertkitError, HomeError, InputError
 from certkit.home.home import Home
 from certkit.home.inspected import Inspection, Kind, Pairs, Section, describe_all, section
 from certkit.home.keyfile import key_protection
-from certkit.home.registry import AUTHORITY_KEY, MODES, RegistryFiles
+from certkit.home.registry import AUTHORITY_KEY, MODES, REQUEST, RegistryFiles
 from certkit.home.served import fetch_served
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint, parse_certificates
 from certkit.pki.describe import describe_certificate
 from certkit.pki.keys import describe_key
-from certkit.pki.verify import verify_server
 
 _MAX_BYTES = 4 << 20
 _KEY_BLOCK = re.compile(
@@ -103,13 +102,18 @@ def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
     Raises:
         HomeError: A file is missing, damaged or lax.
     """
-    bundle = files.bundle()
-    trust, trusted, old = describe_all(bundle.certificates, now, "trusted authority")
-    served, chain, old_server = describe_all(files.server_chain, now, "server certificate")
+    bundle, served_chain = (
+        ((), ()) if files.waits else (files.bundle().certificates, files.server_chain)
+    )
+    trust, trusted, old = describe_all(bundle, now, "trusted authority")
+    served, chain, old_server = describe_all(served_chain, now, "server certificate")
     key = _authority_key_words(files)
+    asked = str(files.path(REQUEST)) if files.path(REQUEST).exists() else None
     summary: Pairs = [
         ("registry", files.reference.text),
         ("aliases", ", ".join(alias.text for alias in files.aliases)),
+        ("comes from", files.request.origin.words),
+        ("request", f"waits for its answer: {asked}" if asked else ""),
         ("directory", str(files.directory)),
         ("authority's key", key),
         ("missing", ", ".join(files.missing)),
@@ -119,11 +123,13 @@ def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
         "directory": str(files.directory),
         "missing": list(files.missing),
         "authority_key": key,
+        "request": asked,
         "trust": trusted,
         "server": chain,
     }
     sections = (section("registry", summary), *trust, *served)
-    return Inspection("registry", sections, values, old or old_server or bool(files.missing))
+    attention = old or old_server or bool(files.missing) or files.waits
+    return Inspection("registry", sections, values, attention)
 
 
 def inspect_home(home: Home, now: datetime) -> Inspection:
@@ -137,12 +143,14 @@ def inspect_home(home: Home, now: datetime) -> Inspection:
     attention = False
     for files in home.registries():
         inspection = inspect_registry(files, now)
-        leaf = describe_certificate(files.leaf, now)
-        entries = files.bundle().entries
-        words = dict(leaf.words())
+        entries = () if files.waits else files.bundle().entries
+        until = "the request waits for its answer"
+        if not files.waits:
+            until = dict(describe_certificate(files.leaf, now).words())["valid until"]
         pairs = [
             ("aliases", ", ".join(alias.text for alias in files.aliases)),
-            ("certificate until", words["valid until"]),
+            ("comes from", files.request.origin.words),
+            ("certificate until", until),
             *(("authority until", f"{entry.not_after}  {entry.subject}") for entry in entries),
             ("authority's key", _authority_key_words(files)),
             ("missing", ", ".join(files.missing)),
@@ -173,13 +181,15 @@ def inspect_live(
     chain = fetch_served(reference)
     sections, described, attention = describe_all(chain, now, "served certificate")
     values: dict[str, Any] = {"registry": reference.text, "served": described, "home": None}
-    if files is None:
+    if files is not None and files.waits:
+        verdict = [("verdict", "the home has a request that waits for its answer")]
+    elif files is None:
         verdict = [("verdict", "the home does not know this registry, so it cannot be judged")]
     else:
         same = fingerprint(chain[0]) == fingerprint(files.leaf)
         reason = ""
         try:
-            verify_server(chain, files.bundle().certificates, [reference.subject_name], now)
+            files.verify(chain, [reference.subject_name], now)
         except HomeError:
             raise
         except CertkitError as error:
@@ -250,7 +260,7 @@ def _inspect_key(
 
 
 def _authority_key_words(files: RegistryFiles) -> str:
-    if AUTHORITY_KEY in files.missing:
+    if not files.path(AUTHORITY_KEY).exists():
         return "not here"
     protection = key_protection(files.read(AUTHORITY_KEY))
     mode = f"{MODES[AUTHORITY_KEY]:04o}"

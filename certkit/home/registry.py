@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -10,10 +12,11 @@ from cryptography import x509
 from certkit.errors import HomeError, InputError
 from certkit.home.files import CERTIFICATE_MODE, KEY_MODE, check_directory, read_file
 from certkit.home.keyfile import KeyProtection, decode_key, key_protection
-from certkit.home.request import RegistryRequest
-from certkit.names import RegistryReference
+from certkit.home.request import Origin, RegistryRequest
+from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle, parse_certificates
 from certkit.pki.keys import PrivateKey
+from certkit.pki.verify import verify_server
 from certkit.secret import Secret
 
 SCHEMA = "certkit.registry/1"
@@ -24,6 +27,9 @@ SERVER = "server.crt"
 SERVER_KEY = "server.key"
 TRUST = "trust.crt"
 RECORD = "registry.json"
+REQUEST = "server-request.csr"
+REQUEST_KEY = "server-request.key"
+REQUEST_RECORD = "server-request.json"
 
 MODES = {
     AUTHORITY: CERTIFICATE_MODE,
@@ -33,7 +39,10 @@ MODES = {
     TRUST: CERTIFICATE_MODE,
     RECORD: KEY_MODE,
 }
-"""Every file of a registry, with its mode."""
+"""Every file of a registry that has its own authority, with its mode."""
+
+REQUEST_MODES = {REQUEST: CERTIFICATE_MODE, REQUEST_KEY: KEY_MODE, REQUEST_RECORD: KEY_MODE}
+"""Every file of a request that waits for another authority's answer."""
 
 
 class RegistryFiles:
@@ -69,7 +78,46 @@ class RegistryFiles:
     @property
     def missing(self) -> tuple[str, ...]:
         """The names of the files that should be there and are not."""
-        return missing_files(self.directory)
+        if self.request.origin is Origin.OWN:
+            return missing_files(self.directory)
+        # Nobody may have the root of another authority, so trust.crt may be absent.
+        needed = REQUEST_MODES if self.waits else {SERVER: 0, SERVER_KEY: 0}
+        return tuple(name for name in needed if not self.path(name).exists())
+
+    @property
+    def waits(self) -> bool:
+        """Whether all it has is a request that another authority has not answered yet."""
+        return self.request.origin is Origin.REQUESTED and not self.path(SERVER).exists()
+
+    def require_certificate(self) -> None:
+        """Refuse what needs a certificate while the first request has no answer.
+
+        Raises:
+            HomeError: It has none.
+        """
+        if self.waits:
+            raise HomeError(
+                f"{self.reference} has no certificate yet: the request waits for its answer",
+                f"send {self.path(REQUEST)} to the authority, then run certkit import-signed FILE "
+                f"{self.reference}",
+            )
+
+    def require_own_authority(self, what: str) -> None:
+        """Refuse what only an authority of certkit's own can do.
+
+        Args:
+            what: What is asked for, such as ``nothing can be rotated here``.
+
+        Raises:
+            InputError: The certificate comes from elsewhere.
+        """
+        if self.request.origin is not Origin.OWN:
+            raise InputError(
+                f"the certificate of {self.reference} comes from {self.request.origin.words}: "
+                f"{what}",
+                "a new certificate, of a new authority too, is taken with certkit import-signed "
+                f"FILE {self.reference}; certkit renew {self.reference} --csr makes a request",
+            )
 
     def path(self, name: str) -> Path:
         """Where one of its files lies; see `MODES` for the names."""
@@ -79,24 +127,55 @@ class RegistryFiles:
         """The content of one of its files, after checking mode and owner.
 
         Raises:
-            HomeError: It is missing, lax, somebody else's or a link.
+            HomeError: It is missing, lax, somebody else's or a link; or is still to come, with
+                another authority's answer.
         """
+        if name in (SERVER, SERVER_KEY):
+            self.require_certificate()
         return read_file(self.path(name), MODES[name])
 
     def bundle(self) -> TrustBundle:
-        """The trust that hosts get: one authority, or two during a rollover.
+        """The trust that hosts get: one authority, or two during a change.
+
+        It is empty where the root of another authority is not known.
 
         Raises:
             HomeError: The file is missing, or holds anything but authorities.
         """
+        self.require_certificate()
+        if self.request.origin is not Origin.OWN and not self.path(TRUST).exists():
+            return TrustBundle(())
         try:
             return TrustBundle.parse(self.read(TRUST), str(self.path(TRUST)))
         except InputError as error:
             raise HomeError(error.message, error.hint) from error
 
+    def verify(
+        self,
+        chain: Sequence[x509.Certificate],
+        names: Iterable[SubjectName],
+        now: datetime,
+    ) -> None:
+        """Check that hosts which have the home's trust accept a chain.
+
+        Another authority's certificates are held to what Docker and Podman hold them to. Its
+        intermediates count as known, because not every TLS library tells what else was presented.
+
+        Raises:
+            CertkitError: They do not.
+            HomeError: The home's files are missing, damaged or lax.
+        """
+        anchors = (*self.bundle().certificates, *self.server_chain[1:])
+        verify_server(chain, anchors, names, now, strict=self.request.origin is Origin.OWN)
+
     @property
     def authority(self) -> x509.Certificate:
-        """The authority's certificate."""
+        """The authority's certificate.
+
+        Raises:
+            InputError: The certificate comes from elsewhere.
+        """
+        self.require_own_authority("there is no authority here")
         return self._certificates(AUTHORITY)[0]
 
     @property
@@ -122,7 +201,12 @@ class RegistryFiles:
 
     @property
     def authority_key_protection(self) -> KeyProtection:
-        """Whether and how the authority's key is encrypted."""
+        """Whether and how the authority's key is encrypted.
+
+        Raises:
+            InputError: The certificate comes from elsewhere.
+        """
+        self.require_own_authority("there is no authority's key here")
         return key_protection(self.read(AUTHORITY_KEY))
 
     def authority_key(self, passphrase: Secret | None) -> PrivateKey:

@@ -15,7 +15,7 @@ from certkit.home.change import change_files
 from certkit.home.home import Home
 from certkit.home.passphrase import PassphraseSources
 from certkit.home.registry import AUTHORITY_KEY, RegistryFiles
-from certkit.home.request import RegistryRequest
+from certkit.home.request import Origin, RegistryRequest
 from certkit.home.waiting import NextLeaf, find_next, log_leaf, next_writes, refuse_rotation_of
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.issue import issue_leaf
@@ -95,6 +95,8 @@ def refuse_useless(files: RegistryFiles) -> None:
     Raises:
         CertkitError: No new certificate can last longer; a new authority is needed.
     """
+    if files.request.origin is not Origin.OWN:
+        return
     end = files.authority.not_valid_after_utc
     if end - files.leaf.not_valid_after_utc < _NO_GAIN:
         raise CertkitError(
@@ -129,11 +131,9 @@ def prepare(
             or the home is unusable.
         CertkitError: The authority has ended.
     """
+    files.require_own_authority("it cannot be renewed here")
     request = wish.applied_to(files.request)
-    for alias in request.aliases:
-        owner = home.find(alias)
-        if owner is not None and owner.reference != files.reference:
-            raise InputError(f"{alias} already belongs to the registry {owner.reference}")
+    refuse_other_owner(home, files, request)
     refuse_rotation_of(files)
     waiting = find_next(files)
     if waiting is not None and _still_wanted(waiting, request, wish, now):
@@ -157,6 +157,18 @@ def prepare(
         log_leaf(home, files, "server certificate issued, not yet in service", leaf.certificate)
         change_files(files.directory, next_writes(request, leaf.certificate, server_key, now))
     return NextLeaf(files, request, leaf.certificate, "prepared", leaf.warnings)
+
+
+def refuse_other_owner(home: Home, files: RegistryFiles, request: RegistryRequest) -> None:
+    """Refuse an alias that belongs to another registry of the home.
+
+    Raises:
+        InputError: There is one.
+    """
+    for alias in request.aliases:
+        owner = home.find(alias)
+        if owner is not None and owner.reference != files.reference:
+            raise InputError(f"{alias} already belongs to the registry {owner.reference}")
 
 
 def _still_wanted(

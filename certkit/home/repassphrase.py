@@ -81,6 +81,7 @@ def change_passphrase(
         InputError: No new passphrase was given, or a source is wrong.
         HomeError: The present passphrase is wrong, or the home is unusable.
     """
+    files.require_own_authority("there is no authority's key here")
     before = files.authority_key_protection
     if new.refused and not before.encrypted:
         return Repassphrased(files, before, before, changed=False)

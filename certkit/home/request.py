@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.constraints import Constraints, Permit
 from certkit.pki.keys import KeyType
 from certkit.pki.specs import AUTHORITY_DAYS, LEAF_DAYS, AuthoritySpec, LeafSpec
+
+
+class Origin(str, Enum):
+    """Where a registry's certificate comes from."""
+
+    OWN = "own"
+    IMPORTED = "imported"
+    REQUESTED = "requested"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return {
+            "own": "its own authority, made by certkit",
+            "imported": "another authority, imported with its key",
+            "requested": "another authority, at certkit's request",
+        }[self.value]
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,8 @@ class RegistryRequest:
         key_type: The server's key type; the authority gets the stronger one of its family.
         days: Life of the server's certificate, in days.
         ca_days: Life of the authority, in days.
+        origin: Where the certificate comes from. From elsewhere, `permits`, `days` and `ca_days`
+            mean nothing, and neither does `key_type` of an imported one.
 
     Raises:
         InputError: The days are out of range, or there are too many names.
@@ -37,6 +57,7 @@ class RegistryRequest:
     key_type: KeyType = KeyType.P256
     days: int = LEAF_DAYS
     ca_days: int = AUTHORITY_DAYS
+    origin: Origin = Origin.OWN
 
     def __post_init__(self) -> None:
         aliases = sorted(set(self.aliases) - {self.reference}, key=lambda alias: alias.text)
@@ -46,7 +67,9 @@ class RegistryRequest:
         object.__setattr__(self, "sans", tuple(sorted(set(self.sans) - hosts)))
         permits = sorted(set(self.permits), key=lambda permit: permit.text)
         object.__setattr__(self, "permits", tuple(permits))
-        _ = self.leaf_spec, self.authority_spec
+        _ = self.leaf_spec
+        if self.origin is Origin.OWN:
+            _ = self.authority_spec
 
     @classmethod
     def parse(
@@ -59,6 +82,7 @@ class RegistryRequest:
         key_type: str = KeyType.P256.value,
         days: int = LEAF_DAYS,
         ca_days: int = AUTHORITY_DAYS,
+        origin: Origin = Origin.OWN,
     ) -> RegistryRequest:
         """Build a request from the texts of the command line.
 
@@ -73,6 +97,7 @@ class RegistryRequest:
             KeyType.parse(key_type),
             days,
             ca_days,
+            origin,
         )
 
     @property
@@ -102,15 +127,20 @@ class RegistryRequest:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The values for ``registry.json``, as the command line would have them."""
+        """The values for ``registry.json``, as the command line would have them.
+
+        They are null where an option means nothing for a certificate of this origin.
+        """
+        own = self.origin is Origin.OWN
         return {
             "registry": self.reference.text,
+            "origin": self.origin.value,
             "aliases": [alias.text for alias in self.aliases],
             "sans": [san.text for san in self.sans],
             "permits": [permit.text for permit in self.permits],
-            "key_type": self.key_type.value,
-            "days": self.days,
-            "ca_days": self.ca_days,
+            "key_type": None if self.origin is Origin.IMPORTED else self.key_type.value,
+            "days": self.days if own else None,
+            "ca_days": self.ca_days if own else None,
         }
 
     @classmethod
@@ -120,9 +150,14 @@ class RegistryRequest:
         Raises:
             KeyError: A value is missing.
             TypeError: A value has the wrong type.
+            ValueError: The origin is unknown.
             InputError: A value is wrong.
         """
+        # Homes of the first versions know no other origin.
+        origin = Origin(values.get("origin", Origin.OWN.value))
         days, ca_days = values["days"], values["ca_days"]
+        if origin is not Origin.OWN:
+            days, ca_days = LEAF_DAYS, AUTHORITY_DAYS
         if not isinstance(days, int) or not isinstance(ca_days, int):
             raise TypeError("days is not a number")
         return cls.parse(
@@ -130,9 +165,10 @@ class RegistryRequest:
             aliases=values["aliases"],
             sans=values["sans"],
             permits=values["permits"],
-            key_type=values["key_type"],
+            key_type=values["key_type"] or KeyType.P256.value,
             days=days,
             ca_days=ca_days,
+            origin=origin,
         )
 
     def difference(self, asked: RegistryRequest) -> tuple[str, ...]:
@@ -143,6 +179,7 @@ class RegistryRequest:
         """
         options = {
             "registry": "the registry",
+            "origin": "the certificate's origin",
             "aliases": "--alias",
             "sans": "--san",
             "permits": "--permit",

@@ -18,6 +18,8 @@ from certkit.home.files import (
     write_atomic,
 )
 from certkit.home.home import Home
+from certkit.home.request import Origin
+from certkit.home.requesting import find_request
 from certkit.secret import Secret
 
 
@@ -114,10 +116,14 @@ def _check(root: Path) -> tuple[str, ...]:
         for files in found:
             if files.missing:
                 raise HomeError(f"{files.reference} lacks {', '.join(files.missing)}")
+            if files.waits:
+                find_request(files)
+                continue
             files.bundle()
             if files.leaf.public_key() != files.server_key().public_key():
                 raise HomeError(f"the server key of {files.reference} is not its certificate's")
-            if not files.authority_key_protection.encrypted:
+            own = files.request.origin is Origin.OWN
+            if own and not files.authority_key_protection.encrypted:
                 files.authority_key(None)
     except CertkitError as error:
         raise HomeError(

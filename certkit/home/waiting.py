@@ -6,6 +6,7 @@ It becomes the current one when it was seen in service; the old one goes to the 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,14 +14,23 @@ from typing import Literal
 from cryptography import x509
 
 from certkit.errors import CertkitError, HomeError, InputError
-from certkit.home.change import change_files
+from certkit.home.change import Writes, change_files
 from certkit.home.files import CERTIFICATE_MODE, KEY_MODE, read_file
 from certkit.home.home import Home
 from certkit.home.keyfile import decode_key, encode_key
-from certkit.home.registry import MODES, RECORD, SERVER, SERVER_KEY, RegistryFiles, encode_record
-from certkit.home.request import RegistryRequest
+from certkit.home.registry import (
+    MODES,
+    RECORD,
+    SERVER,
+    SERVER_KEY,
+    TRUST,
+    RegistryFiles,
+    encode_record,
+)
+from certkit.home.request import Origin, RegistryRequest
 from certkit.names import RegistryReference
-from certkit.pki.bundle import fingerprint, parse_certificates, pem, time_text
+from certkit.pki.bundle import TrustBundle, fingerprint, parse_certificates, pem, time_text
+from certkit.pki.importing import trusted_by
 from certkit.pki.keys import PrivateKey
 
 NEXT = "server-next.crt"
@@ -52,6 +62,11 @@ class NextLeaf:
     certificate: x509.Certificate
     status: Status = "unchanged"
     warnings: tuple[str, ...] = ()
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """What is to be served: the certificate, then any intermediates."""
+        return parse_certificates(self.chain_pem, str(self.files.path(NEXT)))
 
     @property
     def sha256(self) -> str:
@@ -124,13 +139,14 @@ def promote(home: Home, files: RegistryFiles, served: str, now: datetime) -> Pro
         if waiting is None:
             raise InputError(
                 f"no new certificate of {files.reference} is waiting",
-                f"make one with certkit renew {files.reference}",
+                how_to_renew(files),
             )
         refuse_rotation_of(files)
         require_served(waiting, served)
         writes, removes, archived = promotion(files, waiting, now)
         log_leaf(home, files, "server certificate in service", waiting.certificate)
-        change_files(files.directory, writes, removes)
+        trust, gone = settled_trust(files, waiting.chain)
+        change_files(files.directory, {**writes, **trust}, (*removes, *gone))
         known = set(files.references)
     fresh = RegistryFiles(files.directory)
     return Promoted(fresh, archived, tuple(a for a in fresh.references if a not in known))
@@ -152,8 +168,34 @@ def discard(home: Home, files: RegistryFiles) -> bool:
         home.journal.append(
             "renew", registry=files.reference.text, what="waiting server certificate discarded"
         )
-        change_files(files.directory, {}, NEXT_FILES)
+        trust, gone = settled_trust(files, files.server_chain)
+        change_files(files.directory, trust, (*NEXT_FILES, *gone))
     return True
+
+
+def settled_trust(
+    files: RegistryFiles, chain: Sequence[x509.Certificate]
+) -> tuple[Writes, tuple[str, ...]]:
+    """What ``trust.crt`` becomes when another authority's chain alone is in service.
+
+    While a chain of a new root waited, hosts were to trust both.
+
+    Returns:
+        What is to be written, and what removed; nothing for a registry with its own authority.
+    """
+    if files.request.origin is Origin.OWN or not files.path(TRUST).exists():
+        return {}, ()
+    roots = trusted_by(chain, files.bundle().certificates)
+    if not roots:
+        return {}, (TRUST,)
+    return {TRUST: (TrustBundle.of(roots).pem, MODES[TRUST])}, ()
+
+
+def how_to_renew(files: RegistryFiles) -> str:
+    """The command that makes or takes a new certificate, for hints."""
+    if files.request.origin is Origin.OWN:
+        return f"make one with certkit renew {files.reference}"
+    return f"take one with certkit import-signed FILE {files.reference}"
 
 
 def refuse_rotation_of(files: RegistryFiles) -> None:
@@ -167,6 +209,8 @@ def refuse_rotation_of(files: RegistryFiles) -> None:
     try:
         waiting = find_next(files)
     except HomeError:
+        return
+    if files.request.origin is not Origin.OWN:
         return
     if waiting is not None and waiting.certificate.issuer != files.authority.subject:
         raise InputError(
@@ -192,12 +236,16 @@ def require_served(waiting: NextLeaf, served: str) -> None:
 
 
 def next_writes(
-    request: RegistryRequest, certificate: x509.Certificate, key: PrivateKey, now: datetime
+    request: RegistryRequest,
+    certificate: x509.Certificate,
+    key: PrivateKey,
+    now: datetime,
+    intermediates: Iterable[x509.Certificate] = (),
 ) -> dict[str, tuple[bytes, int]]:
     """The files of a certificate that waits to be served."""
     return {
         NEXT_KEY: (encode_key(key, None), KEY_MODE),
-        NEXT: (pem(certificate), CERTIFICATE_MODE),
+        NEXT: (b"".join(map(pem, (certificate, *intermediates))), CERTIFICATE_MODE),
         NEXT_RECORD: (encode_record(request, time_text(now)), KEY_MODE),
     }
 
@@ -223,7 +271,7 @@ def promotion(
 
 def log_leaf(
     home: Home,
-    files: RegistryFiles,
+    about: RegistryFiles | RegistryRequest,
     what: str,
     certificate: x509.Certificate,
     command: str = "renew",
@@ -231,7 +279,7 @@ def log_leaf(
     """Tell the journal of a server certificate, before anybody could hold it."""
     home.journal.append(
         command,
-        registry=files.reference.text,
+        registry=about.reference.text,
         what=what,
         certificates=[
             {

@@ -104,12 +104,16 @@ class TrustBundle:
         return frozenset(fingerprint(certificate) for certificate in self.certificates)
 
 
-def parse_certificates(data: bytes, source: str) -> tuple[x509.Certificate, ...]:
+def parse_certificates(
+    data: bytes, source: str, *, explained: bool = False
+) -> tuple[x509.Certificate, ...]:
     """Read PEM certificates strictly; comments (#), blank lines, CRLF and a BOM are tolerated.
 
     Args:
         data: The file's bytes.
         source: What errors call it.
+        explained: Whether text between the blocks is tolerated too: `openssl ca` and `pkcs12` write
+            what a certificate says in front of it.
 
     Returns:
         The certificates in the order of the file, at least one.
@@ -137,13 +141,13 @@ def parse_certificates(data: bytes, source: str) -> tuple[x509.Certificate, ...]
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{source} is not a PEM file", "give a file of PEM certificates") from None
-    certificates = [_load(der, source, number) for number, der in _blocks(text, source)]
+    certificates = [_load(der, source, number) for number, der in _blocks(text, source, explained)]
     if not certificates:
         raise InputError(f"{source} holds no certificate", "give a file of PEM certificates")
     return tuple(certificates)
 
 
-def _blocks(text: str, source: str) -> Iterable[tuple[int, bytes]]:
+def _blocks(text: str, source: str, explained: bool) -> Iterable[tuple[int, bytes]]:
     label: str | None = None
     body: list[str] = []
     for number, raw in enumerate(re.split(r"\r\n|\n", text), 1):
@@ -152,6 +156,8 @@ def _blocks(text: str, source: str) -> Iterable[tuple[int, bytes]]:
             if not line or line.startswith("#"):
                 continue
             match = _BEGIN.fullmatch(line)
+            if match is None and explained and "-----" not in line:
+                continue
             if match is None:
                 # Without the text: somebody may have named a password's file.
                 raise InputError(

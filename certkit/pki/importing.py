@@ -63,6 +63,7 @@ def accept(
     now: datetime,
     *,
     option: str,
+    known: Sequence[x509.Certificate] = (),
 ) -> Accepted:
     """Check a certificate and its chain.
 
@@ -73,6 +74,7 @@ def accept(
         wished: What it was asked to be for; it is warned of when it is not.
         now: The time, with a time zone.
         option: What the command line calls the file of the chain, for hints.
+        known: Authorities that need not be given again.
 
     Raises:
         InputError: It is refused; the message says which certificate and why.
@@ -91,7 +93,7 @@ def accept(
     refuse_common(leaf, now)
     refuse_as_leaf(leaf)
     _refuse_names(leaf, names)
-    path = _path(leaf, given, now)
+    path = _path(leaf, [*given, *(one for one in known if one not in given)], now)
     authorities = path[1:]
     if not authorities:
         what = "signed itself" if _issued(leaf, leaf) else "has no issuer among what was given"

@@ -16,7 +16,6 @@ from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint
 from certkit.pki.describe import CertificateDescription, describe_certificate
-from certkit.pki.verify import verify_server
 from certkit.registry.plan import endpoint
 from certkit.registry.sight import Fetch, Sight, fetch, from_here, from_host, from_hosts
 from certkit.transport.connection import Connector
@@ -142,7 +141,7 @@ def judge(files: RegistryFiles, sights: Sequence[Sight], now: datetime) -> Regis
         # Only a machine that shook hands itself has the intermediates.
         chain = max((sight.chain for sight in seen if sight.sha256 == whole.sha256), key=len)
         try:
-            verify_server(chain, files.bundle().certificates, [files.reference.subject_name], now)
+            files.verify(chain, [files.reference.subject_name], now)
         except HomeError:
             raise
         except CertkitError as error:
