@@ -1,29 +1,26 @@
-"""What `distribute` and `remove` say and ask beside their report."""
+"""What the commands say and ask beside their reports."""
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
-import socket
+from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.text import Text
 
-from certkit.cli.render.fold import fold, fold_names
-from certkit.cli.render.text import count
-from certkit.cli.session import DEFAULT_INVENTORY, Running, Session
-from certkit.errors import CertkitError
+from certkit.cli.flags import DEFAULT_INVENTORY
 from certkit.fleet.plan import RestartPlan
 from certkit.fleet.report import FAILURES, FleetReport, Outcome
+from certkit.inventory.folding import count, fold_names
+
+if TYPE_CHECKING:
+    from certkit.cli.session import Session
+    from certkit.operations.serving import Service
 
 
-def confirm_restarts(session: Session, running: Running, plan: RestartPlan, *, yes: bool) -> bool:
-    """Ask before containers are stopped, where there is somebody to ask.
-
-    Without a terminal the run goes on: the policy that the operator set is the answer.
-    """
-    if yes or not plan.disturbs or not session.terminal:
-        return True
+def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
+    """Ask on the terminal whether containers may be stopped."""
     stopped = sum(plan.containers.values())
     sentence = (
         f"Restarting the daemons of {count(len(plan.hosts), 'host')} stops "
@@ -31,51 +28,18 @@ def confirm_restarts(session: Session, running: Running, plan: RestartPlan, *, y
     )
     if plan.unknown:
         sentence += f"; {fold_names(plan.unknown)} could not tell how many run"
-    with running.screen.paused(), running.interrupts.asking():
-        session.console.print(Text(f"{sentence}."), soft_wrap=True)
-        session.console.print(
-            Text("The files are done. --yes goes on without asking; --restart safe spares them.")
-        )
-        try:
-            answer = session.console.input("Go on? [y/N] ", markup=False)
-        except EOFError:
-            return False
-        except KeyboardInterrupt:
-            # The handler has noted the interruption; the engine looks at that first.
-            return False
+    console.print(Text(f"{sentence}."), soft_wrap=True)
+    console.print(
+        Text("The files are done. --yes goes on without asking; --restart safe spares them.")
+    )
+    try:
+        answer = console.input("Go on? [y/N] ", markup=False)
+    except EOFError:
+        return False
+    except KeyboardInterrupt:
+        # The handler has noted the interruption; the engine looks at that first.
+        return False
     return answer.strip().lower() in ("y", "yes")
-
-
-def operator() -> str:
-    """Who runs this, for whoever finds a host locked: ``ann@bastion``."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = "somebody"
-    host = socket.gethostname()
-    return "".join(mark for mark in f"{name}@{host}" if mark.isprintable())[:100]
-
-
-def note_in_home(session: Session, report: FleetReport) -> None:
-    """Write one line about the run into the home's journal."""
-    hosts = {
-        outcome.value: fold_names(one.name for one in group)
-        for outcome, group in fold(report.hosts, lambda host: host.outcome)
-    }
-    trust = [entry.sha256 for entry in report.bundle]
-    did = "removed trust from" if report.command == "remove" else "placed trust on"
-    try:
-        session.home.journal.append(
-            report.command,
-            registry=report.registry,
-            what=f"{did} {count(len(report.hosts), 'host')}",
-            hosts=hosts,
-            bundle=trust,
-            result=report.exit_code.value,
-        )
-    except CertkitError as error:
-        # The hosts are done; a full disk here must not make the report disappear.
-        session.warn(f"the home's journal has no line of this run: {error.message}")
 
 
 def next_steps(session: Session, report: FleetReport) -> list[str]:
@@ -102,3 +66,8 @@ def next_steps(session: Session, report: FleetReport) -> list[str]:
     if report.command == "remove":
         return []
     return [f"certkit verify{where}"] if report.hosts else []
+
+
+def then_look(put: Service) -> list[str]:
+    """Return the command worth running once a pair is served."""
+    return [f"certkit registry status {put.report.registry}"] if put.served else []

@@ -14,8 +14,11 @@ def distribute(*, how: SpreadFlags, flags: FleetFlags) -> None:
     are restarted, one host first, each proven healthy before the next wave; a daemon that does not
     come back gets its old files back. On a terminal, a run that stops containers asks first.
     """
+    from certkit.cli.ask import next_steps
     from certkit.cli.session import Session
-    from certkit.cli.spreading import spread
+    from certkit.operations import distributing
 
-    session = Session(flags)
-    raise session.done(spread(session, how))
+    session = Session(flags, yes=how.yes)
+    report = distributing.distribute(session, how.distribution)
+    session.show(report, next_steps(session, report))
+    raise session.done(report)

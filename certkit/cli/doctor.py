@@ -67,7 +67,9 @@ def doctor(
 
         session = Session(replace(flags, limit=chosen))
         files, references = session.files, session.references
-    truth = Home() if files is None else Home(files.bundle().certificates, files.leaf)
+    truth = Home()
+    if files is not None:
+        truth = Home(files.bundle().certificates, files.leaf, files.bundle().pem)
     views = {reference.text: look(reference) for reference in references}
     diagnosis = Diagnosis(references[0].text)
     findings, seen = judge_here(views, references, truth, datetime.now(timezone.utc))
@@ -85,7 +87,7 @@ def doctor(
                 references,
                 running.connector,
                 running.bounds,
-                watcher=running.screen,
+                watcher=running.progress,
                 stop=session.stop,
             )
         for one in facts:

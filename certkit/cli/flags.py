@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from certkit.cli.grouped import Without
 from certkit.cli.options import HomeOption, InventoryOption, RegistryArgument, RetriesOption
+
+if TYPE_CHECKING:
+    from certkit.operations.distributing import Distribution
+
+DEFAULT_INVENTORY = Path("hosts.yaml")
 
 
 class FleetOutput(str, Enum):
@@ -250,6 +255,22 @@ class SpreadFlags:
         bool,
         typer.Option("--retry-failed", help="Only the hosts that the last run did not finish."),
     ] = False
+
+    @property
+    def distribution(self) -> Distribution:
+        """The same, as an operation takes it."""
+        from certkit.operations.distributing import Distribution
+
+        return Distribution(
+            check=self.check,
+            diff=self.diff,
+            force=self.force,
+            restart=self.restart.value if self.restart else None,
+            wave=self.wave,
+            max_fail=self.max_fail,
+            resume=self.resume,
+            retry_failed=self.retry_failed,
+        )
 
 
 FleetFlags = Annotated[Flags, Without("registry_host")]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certkit.cli.flags import Flags
+from certkit.cli.flags import DEFAULT_INVENTORY, Flags
 from certkit.cli.grouped import Only, grouped
 from certkit.cli.options import DocumentOutput, OutputOption
 from certkit.errors import InputError
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from certkit.inventory import Host, Inventory
-
-DEFAULT_INVENTORY = Path("hosts.yaml")
 
 HostOption = Annotated[
     str | None,

@@ -17,7 +17,6 @@ from certkit.cli.backup import backup, restore
 from certkit.cli.demo import demo
 from certkit.cli.distribute import distribute
 from certkit.cli.doctor import doctor
-from certkit.cli.import_signed import import_signed
 from certkit.cli.init import init
 from certkit.cli.inspect import inspect
 from certkit.cli.inventory import inventory
@@ -49,7 +48,6 @@ for _command, _sentence in (
     (verify, "Prove from every host that it trusts the registry."),
     (status, "Show how every host stands; find drift."),
     (renew, "Make a new certificate from the same authority."),
-    (import_signed, "Take a certificate that another authority signed."),
     (remove, "Take the trust off the hosts again."),
     (doctor, "Find out why a pull fails, and the cure."),
     (inspect, "Show a certificate, the home or a live registry."),

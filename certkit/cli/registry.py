@@ -55,12 +55,14 @@ def deploy(
     compared with what was deployed; where it does not match or does not come up, the old files
     come back.
     """
-    from certkit.cli import serving
+    from certkit.cli.ask import then_look
     from certkit.cli.session import Session
+    from certkit.operations import serving
 
     session = Session(flags)
-    report = serving.deploy(session, check=check, force=force, waiting=waiting, witnesses=witnesses)
-    raise session.done(report)
+    put = serving.serve(session, check=check, force=force, waiting=waiting, witnesses=witnesses)
+    session.show(put.report, then_look(put))
+    raise session.done(put.report)
 
 
 @app.command(short_help="See what is served, and whether the home says so.")
@@ -82,12 +84,16 @@ def status(
     hosts of --from. Nothing is changed. Exits with 4 when it is not what the home says, or no
     place saw a certificate.
     """
-    from certkit.cli import serving
+    from certkit.cli import words
+    from certkit.cli.render.service import show_service
     from certkit.cli.session import Session
+    from certkit.errors import ExitCode
+    from certkit.operations import serving
 
-    session = Session(flags)
-    found = serving.status(session, witnesses=witnesses, output=output)
+    found = serving.standing(Session(flags), witnesses)
+    if output is DocumentOutput.JSON:
+        words.say_json(found.to_json())
+    else:
+        show_service(words.console_for(output), found)
     if found.attention:
-        from certkit.errors import ExitCode
-
         raise typer.Exit(ExitCode.ATTENTION.value)

@@ -9,9 +9,9 @@ import typer
 from certkit.cli.flags import Flags, SpreadFlags
 from certkit.cli.grouped import Only, Without, grouped
 from certkit.cli.options import DocumentOutput, OutputOption, PassphraseFileOption
-from certkit.cli.rotate_steps import passphrases, rotating, walk
+from certkit.cli.rotate_steps import WalkingGroup, carry_out, passphrases, walk_through
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, cls=WalkingGroup)
 
 WaiveOption = Annotated[
     list[str] | None,
@@ -27,22 +27,41 @@ ServedOption = Annotated[
         "--served", help="The certificate was put into service by hand: see for yourself."
     ),
 ]
+NoPassphraseOption = Annotated[
+    bool, typer.Option("--no-passphrase", help="Leave the new authority's key plain.")
+]
 # A rotation leaves nobody out but by --waive.
 StepFlags = Annotated[Flags, Without("limit", "exclude", "registry_host", "run_timeout")]
 ServingStepFlags = Annotated[Flags, Without("limit", "exclude", "run_timeout")]
+WalkFlags = Annotated[Flags, Without("limit", "exclude", "run_timeout", "output")]
 StepSpread = Annotated[SpreadFlags, Without("check", "diff", "resume", "retry_failed")]
 
 
-@app.callback(invoke_without_command=True)
-def _rotate(context: typer.Context) -> None:
+@app.callback()
+def _rotate() -> None:
     """Replace a registry's authority without one failed pull.
 
     start, switch, finish: hosts trust both authorities before the registry serves a certificate of
     the new one, and lose the old one after that. abort goes back. Every step can be run again.
-    Alone, it walks through them and asks before each; options go with the steps.
+    Without a step, and with any options of walk, it walks through them and asks before each.
     """
-    if context.invoked_subcommand is None:
-        raise typer.Exit(walk().value)
+
+
+@app.command(short_help="Go through all steps, asking before each; the default.")
+@grouped
+def walk(
+    *,
+    passphrase_file: PassphraseFileOption = None,
+    no_passphrase: NoPassphraseOption = False,
+    how: StepSpread,
+    flags: WalkFlags,
+) -> None:
+    """Go through the steps that remain, and ask before each.
+
+    Ends with 4 where the answer is no; run again, it goes on from there. Needs a terminal.
+    """
+    sources = passphrases(passphrase_file, refused=no_passphrase)
+    walk_through(flags, how, sources)
 
 
 @app.command(short_help="Make a new authority; distribute old and new.")
@@ -65,20 +84,22 @@ def start(
         ),
     ] = False,
     passphrase_file: PassphraseFileOption = None,
-    no_passphrase: Annotated[
-        bool, typer.Option("--no-passphrase", help="Leave the new authority's key plain.")
-    ] = False,
+    no_passphrase: NoPassphraseOption = False,
     how: StepSpread,
     flags: StepFlags,
 ) -> None:
     """Make a new authority and put both, old and new, on every host; then see who trusts both.
 
-    What the registry serves stays as it is. Run again, it makes nothing twice.
+    What the registry serves stays as it is. Run again, it makes nothing twice. Exits with 1 when a
+    host failed, with 4 when one that did not fail has not proven that it trusts both.
     """
-    step = rotating(flags, how)
     sources = passphrases(passphrase_file, refused=no_passphrase)
-    code = step.start(sources, permit or (), compromised=compromised)
-    raise typer.Exit(code.value)
+    carry_out(
+        "start",
+        flags,
+        how,
+        lambda step: step.start(sources, permit or (), compromised=compromised),
+    )
 
 
 @app.command(short_help="Put the new authority's certificate into service.")
@@ -96,10 +117,13 @@ def switch(
     Refused, with 1, while a host has not: one that cannot be reached has not. What is served is
     compared afterwards. Exits with 4 when the certificate has to be put into service by hand.
     """
-    step = rotating(flags, how)
     sources = passphrases(passphrase_file)
-    code = step.switch(sources, waive or (), served=served, force=how.force)
-    raise typer.Exit(code.value)
+    carry_out(
+        "switch",
+        flags,
+        how,
+        lambda step: step.switch(sources, waive or (), served=served, force=how.force),
+    )
 
 
 @app.command(short_help="Take the old authority off the hosts.")
@@ -119,11 +143,10 @@ def finish(
 ) -> None:
     """Take the old authority away, once every host has reached the registry by the new one.
 
-    Refused, with 1, while a host has not.
+    Refused, with 1, while a host has not. Exits with 1 when a host kept the old authority because
+    it failed, with 4 when one that did not fail has not proven that it trusts the new one alone.
     """
-    step = rotating(flags, how)
-    code = step.finish(waive or (), destroy=destroy_old_key)
-    raise typer.Exit(code.value)
+    carry_out("finish", flags, how, lambda step: step.finish(waive or (), destroy=destroy_old_key))
 
 
 @app.command(short_help="Go back to the old authority.")
@@ -144,9 +167,14 @@ def abort(
 
     Exits with 4 when the old certificate has to be put back into service by hand.
     """
-    step = rotating(flags, how)
-    code = step.abort(served=served, force=how.force, back_to_compromised=back_to_compromised)
-    raise typer.Exit(code.value)
+    carry_out(
+        "abort",
+        flags,
+        how,
+        lambda step: step.abort(
+            served=served, force=how.force, back_to_compromised=back_to_compromised
+        ),
+    )
 
 
 @app.command(short_help="Show where a rotation stands and what comes next.")
@@ -161,24 +189,15 @@ def status(
     Read from the home; no host is asked. Exits with 4 while a rotation is under way.
     """
     from certkit.cli import words
+    from certkit.cli.render import rotation
+    from certkit.cli.session import Session
     from certkit.errors import ExitCode
+    from certkit.operations.rotating import Rotating
 
-    found = rotating(flags, SpreadFlags()).report
+    found = Rotating(Session(flags), SpreadFlags().distribution).report
     if output is DocumentOutput.JSON:
-        words.say_json(found.to_json())
+        words.say_json(rotation.document("status", found))
     else:
-        console = words.console_for(output)
-        state = found.rollover
-        words.say(console, f"{found.registry}: {found.stands}", "bold")
-        pairs = [("old", state.old), ("new", state.new)] if state.old else []
-        if state.since is not None:
-            pairs.append(("since", f"{state.since:%Y-%m-%d %H:%M} UTC"))
-        pairs += found.missing
-        pairs += [("waived", ", ".join(found.waived))] if found.waived else []
-        words.say_pairs(console, pairs)
-        sentence, command = found.next_step
-        if command:
-            words.say(console, f"Next: {sentence}:")
-            words.say(console, f"  {command}", "cyan")
-    if found.rollover.phase.under_way:
+        rotation.show(words.console_for(output), found)
+    if found.open:
         raise typer.Exit(ExitCode.ATTENTION.value)

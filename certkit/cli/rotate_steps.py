@@ -1,25 +1,59 @@
-"""The session of a step of ``certkit rotate``, and the walk through all of them."""
+"""What the steps of ``certkit rotate`` share, and the walk through all of them."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from typer.core import TyperGroup
+
 from certkit.cli.flags import Flags, SpreadFlags
-from certkit.errors import ExitCode, InputError
+from certkit.errors import CertkitError, ExitCode, InputError
 
 if TYPE_CHECKING:
-    from certkit.cli.rotating import Rotating
     from certkit.home.passphrase import PassphraseSources
+    from certkit.operations.rotating import Rotating
+
+WALK = "walk"
+_STEPS = ("start", "switch", "finish", "abort", "status", WALK)
 
 
-def rotating(flags: Flags, how: SpreadFlags) -> Rotating:
-    """Open the session of a step."""
-    from certkit.cli.rotating import Rotating
+class WalkingGroup(TyperGroup):
+    """Takes words that name no step for those of the walk."""
+
+    # Typer's own types for both have other names in its versions.
+    def parse_args(self, ctx, args):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = [WALK, *args]
+        return super().parse_args(ctx, args)
+
+
+def carry_out(
+    name: str, flags: Flags, how: SpreadFlags, step: Callable[[Rotating], ExitCode]
+) -> None:
+    """Do a step over all hosts, and end the command with its one document.
+
+    Raises:
+        CertkitError: It was refused, or could not be done; a refusal has its document too.
+    """
+    from certkit.cli.render import rotation
     from certkit.cli.session import Session
+    from certkit.operations.rotating import Rotating
 
-    return Rotating(Session(flags), how)
+    session = Session(flags, yes=how.yes)
+    rotating = Rotating(session, how.distribution)
+    error = None
+    try:
+        code = step(rotating)
+    except CertkitError as raised:
+        if raised.exit_code is not ExitCode.FAILED:
+            raise
+        error, code = raised, raised.exit_code
+    session.write(rotation.written(flags.output, name, rotating.report, session.parts, error))
+    if error is not None:
+        raise error
+    raise session.end(code)
 
 
 def passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSources:
@@ -31,42 +65,31 @@ def passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSource
     return PassphraseSources(path, refused, ask)
 
 
-def walk() -> ExitCode:
+def walk_through(flags: Flags, how: SpreadFlags, sources: PassphraseSources) -> None:
     """Go through the steps that remain, and ask before each.
 
     Raises:
         InputError: There is nobody to ask.
     """
     from certkit.cli import words
-    from certkit.pki.rollover_state import Phase
+    from certkit.cli.session import Session
+    from certkit.operations.rotating import Rotating
+    from certkit.operations.walking import walk
 
+    if flags.registry in _STEPS:
+        raise InputError(
+            f"options stand behind the step: certkit rotate {flags.registry} --option",
+            "see certkit rotate --help",
+        )
     if not words.on_terminal():
         raise InputError(
             "without a terminal there is nobody to ask between the steps",
             "run certkit rotate start, switch and finish; certkit rotate status tells which",
         )
-    home, inventory = (os.environ.get(f"CERTKIT_{name}") for name in ("HOME", "INVENTORY"))
-    flags = Flags(
-        home=Path(home) if home else None, inventory=Path(inventory) if inventory else None
-    )
-    step = rotating(flags, SpreadFlags())
-    questions = {
-        Phase.STARTED: "Put the new authority's certificate into service",
-        Phase.SWITCHED: "Take the old authority off the hosts",
-        Phase.ABORTING: "Go on going back to the old authority",
-    }
-    while True:
-        before = step.report.rollover.phase
-        question = questions.get(before, "Make a new authority and put it on every host")
-        if words.ask_text(f"{question}? (yes or no)", "no").strip().lower() not in ("y", "yes"):
-            return ExitCode.ATTENTION if before.under_way else ExitCode.DONE
-        if before is Phase.STARTED:
-            code = step.switch(passphrases(None), (), served=False, force=False)
-        elif before is Phase.SWITCHED:
-            code = step.finish((), destroy=False)
-        elif before is Phase.ABORTING:
-            code = step.abort(served=False, force=False, back_to_compromised=False)
-        else:
-            code = step.start(passphrases(None), (), compromised=False)
-        if code is not ExitCode.DONE or not step.report.rollover.phase.under_way:
-            return code
+
+    def ask(question: str) -> bool:
+        return words.ask_text(f"{question}? (yes or no)", "no").strip().lower() in ("y", "yes")
+
+    session = Session(flags, yes=how.yes)
+    code = walk(Rotating(session, how.distribution), sources, ask, force=how.force)
+    raise session.end(code)

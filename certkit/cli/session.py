@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from certkit.cli.flags import Flags, FleetOutput, HostKeyChoice
+from certkit.cli.ask import confirm_restarts
+from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput, HostKeyChoice
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
 from certkit.cli.render import machine
 from certkit.cli.render.output import StandardOutput
@@ -24,7 +25,8 @@ from certkit.cli.signals import Interrupts
 from certkit.errors import ExitCode, InputError
 from certkit.fleet.events import Event, Watcher
 from certkit.fleet.job import DEFAULT_PARALLEL, RunOptions
-from certkit.fleet.report import BundleEntry, FleetReport, HostResult
+from certkit.fleet.plan import RestartPlan
+from certkit.fleet.report import FleetReport
 from certkit.fleet.stop import Stop
 from certkit.home.home import Home, home_path
 from certkit.home.registry import RegistryFiles
@@ -35,14 +37,13 @@ from certkit.pki.bundle import TrustBundle
 from certkit.secret import Secret
 from certkit.transport.connection import Connector
 
-DEFAULT_INVENTORY = Path("hosts.yaml")
-
 
 class Session:
     """One command's run: everything read and checked before anything connects.
 
     Args:
         flags: As given.
+        yes: Daemons are restarted without asking.
 
     Raises:
         InputError: Bad input; nothing was touched.
@@ -57,12 +58,15 @@ class Session:
         bundle: What hosts are to trust.
         stop: Stops the run.
         console: Standard error.
+        parts: Reports of what is through, where a command has several parts.
     """
 
-    def __init__(self, flags: Flags) -> None:
+    def __init__(self, flags: Flags, *, yes: bool = False) -> None:
         self.flags = flags
+        self._yes = yes
         self.console = Console(stderr=True, highlight=False, markup=False)
         self.stop = Stop()
+        self.parts: list[FleetReport] = []
         self._out = StandardOutput()
         self._passwords: Passwords = collect(
             ask_login=flags.ask_pass,
@@ -108,6 +112,17 @@ class Session:
         """Tell of something that does not stop the run."""
         self.console.print(Text(f"warning: {plain(text)}", style="yellow"), soft_wrap=True)
 
+    def say(self, text: str) -> None:
+        """Tell people one line, unless they want to hear none."""
+        if not self.flags.quiet:
+            self.console.print(Text(text), soft_wrap=True)
+
+    def ran(self, report: FleetReport) -> None:
+        """Show a part of the run where that is a table; one document is made of all at the end."""
+        self.parts.append(report)
+        if self.flags.output is FleetOutput.TABLE:
+            self.show(report, [])
+
     @contextmanager
     def running(self, phases: dict[str, str] | None = None) -> Iterator[Running]:
         """Open the connector, handle Ctrl-C and show progress while the block runs."""
@@ -143,35 +158,35 @@ class Session:
         try:
             interrupts = Interrupts(self.stop, connector.abort)
             with interrupts.installed(), screen.shown():
-                yield Running(connector, screen, interrupts, bounds)
+                yield Running(
+                    connector,
+                    bounds,
+                    screen,
+                    self._watcher(screen),
+                    lambda plan: self._confirm(plan, screen, interrupts),
+                )
         finally:
             connector.close()
 
-    def watcher(self, *watchers: Watcher) -> Watcher:
-        """Return a watcher that tells all of these, and prints JSON lines where asked for."""
-        every = list(watchers)
-        if self.flags.output is FleetOutput.JSONL:
-            every.append(lambda event: self._out.write(machine.host_line(event)))
+    def _watcher(self, screen: Screen) -> Watcher:
+        if self.flags.output is not FleetOutput.JSONL:
+            return screen
 
         def watch(event: Event) -> None:
-            for one in every:
-                one(event)
+            self.write(machine.host_line(event))
+            screen(event)
 
         return watch
 
-    def report(self, command: str, results: Sequence[HostResult], *, check: bool) -> FleetReport:
-        """Return the report of the run."""
-        return FleetReport(
-            command=command,
-            registry=self.files.reference.text,
-            check=check,
-            bundle=tuple(
-                BundleEntry(entry.sha256, entry.subject, entry.not_after)
-                for entry in self.bundle.entries
-            ),
-            hosts=list(results),
-            interrupted=self.stop.interrupted,
-        )
+    def _confirm(self, plan: RestartPlan, screen: Screen, interrupts: Interrupts) -> bool:
+        """Ask before containers are stopped, where there is somebody to ask.
+
+        Without a terminal the run goes on: the policy that the operator set is the answer.
+        """
+        if self._yes or not plan.disturbs or not self.terminal:
+            return True
+        with screen.paused(), interrupts.asking():
+            return confirm_restarts(self.console, plan)
 
     def show(
         self,
@@ -211,9 +226,16 @@ class Session:
             table(console, report, next_steps)
             self._out.write(text.getvalue())
 
+    def write(self, text: str) -> None:
+        """Write to standard output; what cannot be written is told at the end."""
+        self._out.write(text)
+
     def done(self, report: FleetReport) -> typer.Exit:
-        """Return the end of the command, with the report's exit code; 1 where it was lost."""
-        code = report.exit_code
+        """Return the end of the command, with the report's exit code."""
+        return self.end(report.exit_code)
+
+    def end(self, code: ExitCode) -> typer.Exit:
+        """Return the end of the command; 1 where its report was lost."""
         if self._out.trouble:
             lost = f"error: standard output could not be written: {self._out.trouble}"
             self.console.print(Text(f"{lost}; the hosts were finished"), soft_wrap=True)
@@ -223,12 +245,13 @@ class Session:
 
 @dataclass(frozen=True)
 class Running:
-    """What a run needs while it goes on."""
+    """What a run needs while it goes on; see `certkit.operations.run.Running`."""
 
     connector: Connector
-    screen: Screen
-    interrupts: Interrupts
     bounds: RunOptions
+    progress: Watcher
+    watcher: Watcher
+    confirm: Callable[[RestartPlan], bool]
 
 
 def _load(flags: Flags) -> Inventory:

@@ -48,27 +48,25 @@ def status(
     from certkit.fleet import status as engine
     from certkit.fleet.directory import Wanted
     from certkit.fleet.report import BundleEntry
-    from certkit.fleet.targets import targets_for
+    from certkit.operations.run import report_of, targets_of
     from certkit.pki.bundle import fingerprint, subject_text, time_text
 
     for path in (prometheus, html):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path.parent} is no directory", "name a file in one that exists")
     session = Session(flags)
-    settings = session.inventory.settings
-    targets = targets_for(session.hosts, session.references, session.bundle.pem, settings)
     leaf = session.files.leaf
     wanted = Wanted(session.bundle.pem, session.bundle.fingerprints, session.references, leaf)
     with session.running() as running:
         results = engine.status(
-            targets,
+            targets_of(session),
             wanted,
             running.connector,
             running.bounds,
-            watcher=session.watcher(running.screen),
+            watcher=running.watcher,
             stop=session.stop,
         )
-    report = session.report("status", results, check=True)
+    report = report_of(session, "status", results, check=True)
     report.server = BundleEntry(
         fingerprint(leaf), subject_text(leaf.subject), time_text(leaf.not_valid_after_utc)
     )

@@ -33,21 +33,19 @@ def verify(
     from certkit.cli.session import Session
     from certkit.fleet import verify as engine
     from certkit.fleet.image import image_of
-    from certkit.fleet.targets import targets_for
+    from certkit.operations.run import report_of, targets_of
 
     session = Session(flags)
-    settings = session.inventory.settings
-    targets = targets_for(session.hosts, session.references, session.bundle.pem, settings)
     pulled = "" if image is None else image_of(image, session.references)
     with session.running() as running:
         results = engine.verify(
-            targets,
+            targets_of(session),
             session.references,
             running.connector,
             engine.VerifyOptions(**vars(running.bounds), image=pulled),
-            watcher=session.watcher(running.screen),
+            watcher=running.watcher,
             stop=session.stop,
         )
-    report = session.report("verify", results, check=False)
+    report = report_of(session, "verify", results)
     session.show(report, [])
     raise session.done(report)

@@ -53,7 +53,7 @@ def judge_chain(
         except CertkitError as error:
             findings.append(
                 Finding(
-                    "chain-refused",
+                    "chain_refused",
                     90,
                     "the home's authority signed the served certificate, and still it is refused",
                     error.message,
@@ -64,7 +64,7 @@ def judge_chain(
     if home_leaf is not None and fingerprint(leaf) != fingerprint(home_leaf):
         findings.append(
             Finding(
-                "other-certificate",
+                "other_certificate",
                 35,
                 "the registry serves another certificate than the home has; hosts accept it as "
                 "long as it is valid",
@@ -114,7 +114,7 @@ def _dates(leaf: x509.Certificate, now: datetime, clock: datetime) -> list[Findi
     if now < start:
         return [
             Finding(
-                "not-yet-valid",
+                "not_yet_valid",
                 94,
                 "the registry's certificate is not valid yet, by this machine's clock",
                 f"valid from {time_text(start)}, now it is {time_text(now)}",
@@ -125,7 +125,7 @@ def _dates(leaf: x509.Certificate, now: datetime, clock: datetime) -> list[Findi
     if clock < start or clock > end:
         return [
             Finding(
-                "host-clock",
+                "host_clock",
                 95,
                 "the host's clock lies outside the certificate's validity; this machine's does not",
                 f"the host says {time_text(clock)}, here it is {time_text(now)}, valid "
@@ -149,7 +149,7 @@ def _names(leaf: x509.Certificate, reference: RegistryReference) -> list[Finding
         what = f"the certificate does not hold the name {reference.host}"
     return [
         Finding(
-            "name-missing",
+            "name_missing",
             93,
             what,
             f"it holds {', '.join(names) or subject_text(leaf.subject)}",
@@ -163,7 +163,7 @@ def _stranger(leaf: x509.Certificate, roots: Sequence[x509.Certificate]) -> Find
     ours = ", ".join(subject_text(root.subject) for root in roots)
     own = leaf.issuer == leaf.subject
     return Finding(
-        "other-authority",
+        "other_authority",
         91,
         "the registry serves a certificate that the home's authority did not sign",
         f"served {_short(leaf)}, signed by {'itself' if own else subject_text(leaf.issuer)}; "

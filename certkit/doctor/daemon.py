@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 from certkit.doctor.finding import Finding
@@ -11,13 +12,13 @@ from certkit.doctor.proxies import caught, from_environment, shown
 from certkit.errors import ErrorKind
 from certkit.names import RegistryReference
 from certkit.remote.examined import Answers, Reply
-from certkit.remote.report import RuntimeReport
-from certkit.runtimes import answers as meaning
+from certkit.remote.survey import RuntimeSurvey
 from certkit.runtimes import docker, questions
+from certkit.runtimes.state import RuntimeState
 
 _DAEMON = frozenset({ErrorKind.DAEMON})
-_NETWORK = frozenset({ErrorKind.NETWORK, ErrorKind.TRUST, ErrorKind.NAME, ErrorKind.NOT_TLS})
 _TRUST = frozenset({ErrorKind.TRUST})
+_NETWORK = frozenset({ErrorKind.NETWORK, ErrorKind.TRUST, ErrorKind.NAME, ErrorKind.NOT_TLS})
 _SERVICES = {
     "docker": ("systemctl", "docker"),
     "docker-rootless": ("systemctl --user", "docker"),
@@ -25,33 +26,32 @@ _SERVICES = {
 
 
 def judge_daemon(
-    report: RuntimeReport,
+    report: RuntimeSurvey,
+    state: RuntimeState,
     answers: Answers,
     general: Answers,
     reference: RegistryReference,
-    addresses: tuple[str, ...],
 ) -> list[Finding]:
     """Judge a runtime by its own words.
 
     Args:
         report: The runtime, as found.
+        state: The runtime, as it is wanted.
         answers: What it answered.
         general: What the host answered.
         reference: The registry.
-        addresses: Its addresses, as the host resolves them.
     """
     if report.daemon is False:
-        return [_down(report, answers)]
+        return [_down(report, state.settings, answers)]
     return [
-        *_insecure(report, answers, reference, addresses),
+        *_desktop(answers, state, reference),
         *_proxy(report, answers, general, reference),
         *_builders(answers, reference),
         *_build(report, answers),
     ]
 
 
-def _down(report: RuntimeReport, answers: Answers) -> Finding:
-    path = questions.DAEMON_FILES.get(report.name, "")
+def _down(report: RuntimeSurvey, path: str, answers: Answers) -> Finding:
     text = answers.files.get(path)
     manager, service = _SERVICES.get(report.name, ("systemctl", "docker"))
     start = "snap restart docker" if report.name == "docker-snap" else f"{manager} start {service}"
@@ -60,7 +60,7 @@ def _down(report: RuntimeReport, answers: Answers) -> Finding:
             json.loads(text)
         except ValueError as error:
             return Finding(
-                "daemon-json",
+                "daemon_json",
                 96,
                 f"the daemon does not run, and {path} is not valid JSON",
                 str(error),
@@ -69,7 +69,7 @@ def _down(report: RuntimeReport, answers: Answers) -> Finding:
             )
     said = answers.replies.get(questions.INFO, Reply(0, "")).text
     return Finding(
-        "daemon-down",
+        "daemon_down",
         95,
         f"the {report.name} daemon does not run",
         _line(said) or "no answer",
@@ -78,36 +78,28 @@ def _down(report: RuntimeReport, answers: Answers) -> Finding:
     )
 
 
-def _insecure(
-    report: RuntimeReport,
-    answers: Answers,
-    reference: RegistryReference,
-    addresses: tuple[str, ...],
-) -> list[Finding]:
-    reason = meaning.unproven(report.name, reference, report.verification, addresses)
-    if not reason:
+def _desktop(answers: Answers, state: RuntimeState, reference: RegistryReference) -> list[Finding]:
+    """Find the flavour whose daemon lives in a machine of its own and has no /etc of this one."""
+    system = str(_info(answers).get("OperatingSystem") or "")
+    if "Docker Desktop" not in system:
         return []
-    path = questions.DAEMON_FILES.get(report.name, questions.REGISTRIES_CONF)
-    cure = f"take it out of insecure-registries in {path} (leave []), then systemctl reload docker"
-    if report.name == "podman":
-        cure = f"remove insecure = true in {path}"
-    elif reference.is_loopback:
-        cure = "use a name that is not loopback"
+    there = f"~/.docker/certs.d/{shlex.quote(reference.text)}"
+    trust = next(file.path for file in state.files if f"/{reference.text}/" in file.path)
     return [
         Finding(
-            "insecure",
-            # It works for this reason alone: whatever else is wrong does not show.
-            97,
-            "verification is off for this registry: pulls work, and prove nothing",
-            reason,
-            cure,
+            "desktop",
+            93,
+            "this is Docker Desktop: its daemon reads its user's ~/.docker/certs.d when it starts, "
+            "and nothing of the host's /etc",
+            f"docker info says {system}",
+            f"mkdir -p {there} && cp {shlex.quote(trust)} {there}/ and restart Docker Desktop",
             _TRUST,
         )
     ]
 
 
 def _proxy(
-    report: RuntimeReport, answers: Answers, general: Answers, reference: RegistryReference
+    report: RuntimeSurvey, answers: Answers, general: Answers, reference: RegistryReference
 ) -> list[Finding]:
     info = _info(answers)
     proxy, no_proxy = str(info.get("HttpsProxy") or ""), str(info.get("NoProxy") or "")
@@ -156,14 +148,14 @@ def _builders(answers: Answers, reference: RegistryReference) -> list[Finding]:
     return findings
 
 
-def _build(report: RuntimeReport, answers: Answers) -> list[Finding]:
+def _build(report: RuntimeSurvey, answers: Answers) -> list[Finding]:
     reply = answers.replies.get(questions.REGISTERED)
     newer = reply is not None and reply.text.strip() == "yes"
     if not newer or not docker.build_note(report.version, True):
         return []
     return [
         Finding(
-            "build-restart",
+            "build_restart",
             25,
             f"Docker {report.version} has not seen every registry's directory yet when it builds; "
             "pulls do",

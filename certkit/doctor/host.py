@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from cryptography import x509
 
 from certkit.doctor.chain import judge_chain
 from certkit.doctor.daemon import judge_daemon
-from certkit.doctor.directory import judge_folder
+from certkit.doctor.directory import judge_state, judge_trust, of_host
 from certkit.doctor.finding import CAUSE, Finding, Observation, placed, weigh
-from certkit.doctor.folder import Folder, second_spelling, shadowed, wrong_place
 from certkit.doctor.here import View
 from certkit.doctor.reach import described, reached_from_host
 from certkit.errors import ErrorKind
 from certkit.fleet.content import read_content
+from certkit.fleet.directory import Wanted
+from certkit.fleet.drift import judge_host as judge_clock
 from certkit.fleet.report import Proof
+from certkit.fleet.stock import nothing_found
 from certkit.names import RegistryReference
+from certkit.pki.bundle import fingerprint
 from certkit.remote.examined import Answers, Endpoint, Examination
-from certkit.remote.report import PlaceReport, RuntimeReport
-from certkit.runtimes import questions
+from certkit.remote.survey import HostSurvey, RuntimeSurvey
 from certkit.runtimes.state import HostState
 
-# A certificate is backdated by an hour: a clock that is off by less does no harm.
-_TOLERANCE = timedelta(hours=1)
+# A clock that is off by this much may explain a failure; whether it does, the chain's dates tell.
+_CLOCK = 50
 
 
 @dataclass
@@ -35,15 +37,15 @@ class HostFacts:
     Attributes:
         name: In the inventory.
         state: What it should look like.
-        placed: Its runtimes and their files, from a check.
+        survey: Its runtimes and their trust.
         examination: The rest.
-        received: When that came, by this machine's clock.
+        received: When the survey came, by this machine's clock.
         proofs: What each runtime's own client said: by runtime, user and reference.
     """
 
     name: str
     state: HostState
-    placed: PlaceReport
+    survey: HostSurvey
     examination: Examination
     received: datetime
     proofs: dict[tuple[str, str, str], Proof] = field(default_factory=dict)
@@ -56,10 +58,12 @@ class Home:
     Attributes:
         roots: What hosts are to trust; empty when there is no home.
         leaf: What the registry should serve.
+        content: The file that hosts are to have.
     """
 
     roots: tuple[x509.Certificate, ...] = ()
     leaf: x509.Certificate | None = None
+    content: bytes = b""
 
 
 def judge_host(
@@ -80,8 +84,18 @@ def judge_host(
         What is wrong, and what was seen.
     """
     seen: list[Observation] = []
-    findings: list[Finding] = []
-    clock = datetime.fromtimestamp(facts.examination.epoch, facts.received.tzinfo)
+    survey = facts.survey
+    findings = placed(
+        of_host(judge_clock(survey, facts.received.timestamp()), _CLOCK), facts.name, ""
+    )
+    clock = datetime.fromtimestamp(survey.epoch, facts.received.tzinfo)
+    wanted = Wanted(
+        home.content,
+        frozenset(map(fingerprint, home.roots)),
+        tuple(references),
+        home.leaf,
+        f"certkit distribute --limit {facts.name}",
+    )
     for reference in references:
         endpoint = facts.examination.endpoints.get(reference.text, Endpoint())
         chain = read_content(endpoint.chain).certificates
@@ -95,32 +109,47 @@ def judge_host(
         one_kind = next(iter(kinds)) if len(kinds) == 1 else None
         weighed = weigh(general, one_kind, works=works)
         findings += placed(weighed, facts.name, reference.text)
-        for report in facts.placed.runtimes:
-            view = here[reference.text]
-            findings += _runtime(facts, report, reference, home, chain, view, weighed)
-    if not facts.placed.runtimes:
-        findings.append(_no_runtime(facts))
-    return [*findings, *_clock(facts, clock)], seen
+        for runtime in survey.runtimes:
+            if runtime.problem is None:
+                findings += _runtime(facts, runtime, reference, wanted, weighed)
+    for runtime in survey.runtimes:
+        problem = facts.examination.problems.get(runtime.user)
+        if runtime.user and problem is not None and runtime.problem is None:
+            runtime = replace(runtime, problem=problem)
+        findings += placed(judge_state(runtime, wanted), facts.name, "", _named(runtime))
+    if not survey.runtimes:
+        nothing = nothing_found(facts.state)
+        findings.append(
+            Finding(
+                *("no_runtime", 90, "there is no container runtime that certkit knows"),
+                *(nothing.message, nothing.hint),
+                where=(facts.name,),
+            )
+        )
+    return findings, seen
+
+
+def _named(runtime: RuntimeSurvey) -> str:
+    return f"{runtime.name} ({runtime.user})" if runtime.user else runtime.name
 
 
 def _runtime(
     facts: HostFacts,
-    report: RuntimeReport,
+    runtime: RuntimeSurvey,
     reference: RegistryReference,
-    home: Home,
-    chain: Sequence[x509.Certificate],
-    here: View,
+    wanted: Wanted,
     general: Sequence[Finding],
 ) -> list[Finding]:
-    key = (report.name, report.user)
+    key = (runtime.name, runtime.user)
     answers = facts.examination.runtimes.get(key, Answers())
     endpoint = facts.examination.endpoints.get(reference.text, Endpoint())
     proof = facts.proofs.get((*key, reference.text))
-    served = chain[0] if chain else here.chain[0] if here.chain else None
-    findings = judge_daemon(
-        report, answers, facts.examination.general, reference, endpoint.addresses or ()
+    survey = facts.survey
+    state = next(state for state in facts.state.runtimes if state.name == runtime.name)
+    findings = judge_daemon(runtime, state, answers, facts.examination.general, reference)
+    findings += judge_trust(
+        runtime, reference, wanted, survey.epoch, survey.uid, endpoint.addresses or ()
     )
-    findings += _folders(facts, report, answers, reference, home, served)
     kind = proof.problem.kind if proof is not None and proof.problem is not None else None
     weighed = weigh(findings, kind, works=proof is not None and proof.proven)
     if (
@@ -130,58 +159,18 @@ def _runtime(
     ):
         weighed.append(
             Finding(
-                "client-says",
+                "client_says",
                 CAUSE,
-                f"{report.name} fails: {proof.problem.message}",
+                f"{runtime.name} fails: {proof.problem.message}",
                 proof.problem.message,
                 proof.problem.hint,
             )
         )
-    name = f"{report.name} ({report.user})" if report.user else report.name
-    return placed(weighed, facts.name, reference.text, name)
+    return placed(weighed, facts.name, reference.text, _named(runtime))
 
 
 def _explained(findings: Sequence[Finding], kind: ErrorKind | None) -> bool:
     return any(one.likelihood >= CAUSE and (not one.kinds or kind in one.kinds) for one in findings)
-
-
-def _folders(
-    facts: HostFacts,
-    report: RuntimeReport,
-    answers: Answers,
-    reference: RegistryReference,
-    home: Home,
-    served: x509.Certificate | None,
-) -> list[Finding]:
-    wanted = next(state for state in facts.state.runtimes if state.name == report.name)
-    base = questions.certs_dir(wanted)
-
-    def folder(base: str) -> Folder:
-        return Folder(
-            facts.name,
-            base,
-            reference,
-            answers.listings.get(base),
-            answers.listings.get(f"{base}/{reference.text}"),
-            report.name != "docker",
-        )
-
-    own = folder(base)
-    if report.name == "podman":
-        # The first directory that exists is read, and no other.
-        first = next(
-            (one for one in map(folder, questions.PODMAN_CERTS) if one.entries is not None), own
-        )
-        findings = judge_folder(first, home.roots, served)
-        if first.path != own.path and findings:
-            findings.insert(0, shadowed(first.path, own.path))
-        return findings
-    findings = judge_folder(own, home.roots, served)
-    if own.entries is None and base != questions.DOCKER_CERTS:
-        usual = folder(questions.DOCKER_CERTS)
-        if usual.entries is not None:
-            findings.insert(0, wrong_place(report.name, usual.path, own.path))
-    return [*findings, *second_spelling(own, report.version)]
 
 
 def _seen(
@@ -196,33 +185,3 @@ def _seen(
     elif endpoint.status is None:
         seen.append(Observation(name, f"{reference} serves", "not looked at: no openssl there"))
     return seen
-
-
-def _clock(facts: HostFacts, clock: datetime) -> list[Finding]:
-    off = clock - facts.received
-    if abs(off) <= _TOLERANCE:
-        return []
-    hours = abs(off).total_seconds() / 3600
-    span = f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
-    side = "ahead of" if off > timedelta(0) else "behind"
-    found = Finding(
-        "clock",
-        50,
-        f"the host's clock is {span} {side} this machine's; certificates are refused before and "
-        "after their time",
-        f"there {clock:%Y-%m-%dT%H:%M:%SZ}, here {facts.received:%Y-%m-%dT%H:%M:%SZ}",
-        "on the host: timedatectl set-ntp true",
-    )
-    return placed([found], facts.name, "")
-
-
-def _no_runtime(facts: HostFacts) -> Finding:
-    names = ", ".join(runtime.name for runtime in facts.state.runtimes)
-    return Finding(
-        "no-runtime",
-        90,
-        "there is no container runtime that certkit knows",
-        f"looked for {names}",
-        "install one, or name it in the inventory (runtime:)",
-        where=(facts.name,),
-    )

@@ -1,9 +1,9 @@
-"""Asking hosts: a check of the files, what the doctor wants to know, and the client's own word."""
+"""Asking hosts: how they stand, what else the doctor wants to know, and the client's own word."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 
@@ -14,12 +14,12 @@ from certkit.fleet.job import Crew, Job, RunOptions, bounded, guarded
 from certkit.fleet.plan import Target
 from certkit.fleet.proof import judge_probe
 from certkit.fleet.report import Outcome
-from certkit.fleet.stock import state_of
 from certkit.fleet.stop import Stop
 from certkit.fleet.talk import RemoteTalk, link_lost
 from certkit.names import RegistryReference
 from certkit.remote import program
-from certkit.remote.examined import Examination, decode_examine
+from certkit.remote.examined import decode_examine
+from certkit.remote.framing import nonsense
 from certkit.runtimes.questions import general_questions, questions
 from certkit.transport.connection import Connection, Connector
 
@@ -95,28 +95,27 @@ def _ask(
     limit = crew.host_limit(patient.host)
     state = patient.state
     talk = RemoteTalk()
-    placed = talk.place(connection, state, check=True, force=False, restarts=False, limit=limit)
-    # Of a user's run that failed nothing is known, and the others are to be examined all the same.
-    known_of = tuple(one for one in placed.runtimes if one.problem is None)
-    problems = [one.problem for one in placed.runtimes if one.problem is not None]
-    if problems and not known_of:
-        raise problems[0]
-    placed = replace(placed, runtimes=known_of)
+    survey = talk.survey(connection, state, limit)
+    received = datetime.now(timezone.utc)
+    runtimes = {one.name: one for one in state.runtimes}
+    for found in survey.runtimes:
+        if found.name not in runtimes:
+            raise nonsense(f"a runtime {found.name}, which was not asked about")
     about = [
-        (state_of(state, report), report.user, questions(state_of(state, report), references))
-        for report in placed.runtimes
+        (runtimes[found.name], found.user, questions(runtimes[found.name]))
+        for found in survey.runtimes
+        if found.problem is None
     ]
     exchange = program.examine(references, about, general_questions())
     answer = connection.run(bounded(exchange, limit))
     if answer.status is None:
         raise link_lost()
-    examination: Examination = decode_examine(answer.stdout, exchange.nonce)
-    facts = HostFacts(patient.host.name, state, placed, examination, datetime.now(timezone.utc))
+    examination = decode_examine(answer.stdout, exchange.nonce)
+    facts = HostFacts(patient.host.name, state, survey, examination, received)
     known = {reference.text: reference for reference in references}
-    for report in placed.runtimes:
-        runtime = state_of(state, report)
-        for probed in talk.probe(connection, runtime, report.user, references, "", limit):
+    for runtime, user, _ in about:
+        for probed in talk.probe(connection, runtime, user, references, "", limit):
             if probed.reference in known:
-                key = (report.name, report.user, probed.reference)
+                key = (runtime.name, user, probed.reference)
                 facts.proofs[key] = judge_probe(probed, known[probed.reference], image=False)
     return facts

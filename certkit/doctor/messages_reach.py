@@ -9,7 +9,7 @@ REACH: tuple[tuple[str, Explanation], ...] = (
         r"server gave HTTP response to HTTPS client|wrong version number|packet length too long"
         r"|first record does not look like a TLS handshake|SSL_ERROR_RX_RECORD",
         Explanation(
-            "plain-http",
+            "plain_http",
             "Go, OpenSSL, curl",
             "the port answers, but not with TLS",
             ("the registry runs without its certificate", "it is another program's port"),
@@ -50,7 +50,7 @@ REACH: tuple[tuple[str, Explanation], ...] = (
     (
         r"[Cc]onnection refused|[Ff]ailed to connect to",
         Explanation(
-            "port-closed",
+            "port_closed",
             "Go, curl, OpenSSL",
             "the machine answers, and nothing listens at that port",
             ("the registry is not running", "the port in the image's name is wrong"),
@@ -71,7 +71,7 @@ REACH: tuple[tuple[str, Explanation], ...] = (
     (
         r"[Cc]annot connect to the Docker daemon|docker\.sock",
         Explanation(
-            "daemon-down",
+            "daemon_down",
             "Docker's client",
             "the daemon does not answer, or this user may not ask it",
             ("it is stopped", "the user is not in the group docker", "another context is chosen"),

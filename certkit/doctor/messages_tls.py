@@ -8,7 +8,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"relies on legacy Common Name",
         Explanation(
-            "name-missing",
+            "name_missing",
             "Go (Docker, Podman, containerd)",
             "the certificate has a common name only, and no subject alternative names",
             ("the certificate was made with old instructions (openssl req -subj /CN=...)",),
@@ -18,7 +18,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"doesn't contain any IP SANs|IP address mismatch",
         Explanation(
-            "name-missing",
+            "name_missing",
             "Go, OpenSSL",
             "the registry was asked for by an address that the certificate does not hold",
             ("images are named with the address", "the certificate has only DNS names"),
@@ -29,7 +29,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
         r"is valid for .+, not |is not valid for any names|[Hh]ostname mismatch"
         r"|no alternative certificate subject name matches|does not match target host",
         Explanation(
-            "name-missing",
+            "name_missing",
             "Go, OpenSSL, curl",
             "the certificate does not hold the name that was asked for",
             (
@@ -42,7 +42,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"certificate is not yet valid|current time .+ is before",
         Explanation(
-            "host-clock",
+            "host_clock",
             "Go, OpenSSL, curl",
             "by the client's clock the certificate is not valid yet",
             ("the host's clock is behind", "the certificate was made on a machine that is ahead"),
@@ -107,7 +107,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"unable to load CA cert|unable to read CA cert",
         Explanation(
-            "pem-der",
+            "der",
             "containerd, BuildKit, Docker 28",
             "a .crt file in the registry's directory cannot be read as PEM",
             ("it is DER, empty or damaged", "hosts.toml names a file that is not there"),
@@ -117,7 +117,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"\.crt: is a directory|certs\.d/.+: no such file",
         Explanation(
-            "not-a-file",
+            "subdirectory",
             "Docker, Podman",
             "something in the registry's directory ends in .crt and is no file",
             ("a directory or a link that leads nowhere lies beside ca.crt",),
@@ -127,7 +127,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"certs\.d.*: permission denied",
         Explanation(
-            "closed",
+            "closed_mode",
             "Docker's client, rootless Podman",
             "the user who asks may not read the registry's directory or its ca.crt",
             ("modes are lax or closed: directories want 0755, ca.crt 0644",),
@@ -137,7 +137,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"record its digest",
         Explanation(
-            "not-distributed",
+            "missing",
             "Docker Swarm",
             "a manager cannot reach the registry, or does not trust it",
             ("trust is missing on a manager or worker: each node needs it",),
@@ -147,7 +147,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
     (
         r"certificate required|bad certificate",
         Explanation(
-            "client-certificate",
+            "client_certificate",
             "Go",
             "the registry asks for a client certificate, or refused the one it got",
             ("http.tls.clientcas is set on the registry", "a stray .cert and .key are sent"),
@@ -161,7 +161,7 @@ TLS: tuple[tuple[str, Explanation], ...] = (
         r"|crypto/rsa: verification error|certificate verify failed|SSL certificate problem"
         r"|x509: invalid signature",
         Explanation(
-            "not-distributed",
+            "missing",
             "Go (Docker, Podman, containerd, BuildKit), OpenSSL, curl",
             "the client does not trust whoever signed the certificate that it was shown",
             (

@@ -74,7 +74,7 @@ def reached_from_host(
         if here.chain and fingerprint(chain[0]) != fingerprint(here.chain[0]):
             findings.append(
                 Finding(
-                    "other-server",
+                    "other_server",
                     92,
                     "the host reaches another server than this machine does under this name",
                     f"there {', '.join(addresses) or 'unknown'} serves {described(chain[0])}; here "
@@ -87,7 +87,7 @@ def reached_from_host(
         text = f"there {', '.join(addresses)}, here {', '.join(here.addresses)}"
         return [
             Finding(
-                "other-address",
+                "other_address",
                 95,
                 f"{host} has another address on the host than here, and no registry answers there",
                 text,
@@ -128,7 +128,7 @@ def _unresolved(host: str, proof: str, known: Sequence[str]) -> Finding:
 
 def _closed(host: str, port: int, addresses: Sequence[str], proof: str) -> Finding:
     return Finding(
-        "port-closed",
+        "port_closed",
         94,
         f"nothing listens at {host} port {port}",
         f"{', '.join(addresses)}: {proof}",
@@ -150,7 +150,7 @@ def _unreachable(host: str, port: int, addresses: Sequence[str], proof: str) -> 
 
 def _plain(reference: RegistryReference, proof: str) -> Finding:
     return Finding(
-        "plain-http",
+        "plain_http",
         94,
         f"{reference} answers, but not with TLS",
         proof,

@@ -62,6 +62,19 @@ def read_content(data: bytes) -> Content:
     return Content(tuple(found), "damaged" if broken or len(found) < begun else "")
 
 
+def holds_certificate(data: bytes) -> bool:
+    """Tell whether a file holds a certificate in any form, whatever it is called."""
+    if b"-----BEGIN CERTIFICATE-----" in data:
+        return True
+    if data[:1] != b"\x30":
+        return False
+    try:
+        x509.load_der_x509_certificate(data)
+    except ValueError:
+        return False
+    return True
+
+
 def _decode(block: bytes) -> bytes:
     try:
         return base64.b64decode(b"".join(block.split()), validate=True)

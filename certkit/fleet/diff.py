@@ -48,6 +48,8 @@ def runtime_diff(state: RuntimeState, reports: tuple[FileReport, ...]) -> tuple[
             lines += _describe_removal(report)
             continue
         lines += describe_change(report, wanted.content, wanted.mode, wanted.owner)
+    for left_over in reports[len(state.files) :]:
+        lines += _describe_removal(left_over)
     return tuple(lines)
 
 

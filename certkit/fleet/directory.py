@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import quote
 
 from cryptography import x509
 
-from certkit.fleet.content import is_authority, public_half, read_content, trusted_of, valid_at
-from certkit.fleet.findings import Finding, Trusted
+from certkit.fleet.content import (
+    holds_certificate,
+    is_authority,
+    public_half,
+    read_content,
+    trusted_of,
+    valid_at,
+)
+from certkit.fleet.findings import Finding, Trusted, put_aside
+from certkit.fleet.modes import Modes
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint, subject_text, time_text
 from certkit.remote.survey import Entry, Place
 
 OURS = "ca.crt"
-DISTRIBUTE = "certkit distribute"
 
 LEAST_FREE = 1024
 """Kilobytes: a change needs some tens of them, twice."""
@@ -39,17 +46,19 @@ class Wanted:
         authorities: The fingerprints in it.
         references: The registry, then its aliases.
         server: The registry's certificate; None when not known.
+        distribute: The command that puts certkit's own files right.
     """
 
     content: bytes
     authorities: frozenset[str]
     references: tuple[RegistryReference, ...]
     server: x509.Certificate | None = None
+    distribute: str = "certkit distribute"
 
-
-def look_then_remove(path: str) -> str:
-    """Return the cure for what may have a purpose that certkit does not know."""
-    return f"look at it, and if nothing needs it: rm -r {shlex.quote(path)}"
+    @property
+    def replace(self) -> str:
+        """The command that replaces what somebody else put in the place of certkit's own."""
+        return f"{self.distribute} --force"
 
 
 class RegistryDirectory:
@@ -72,8 +81,7 @@ class RegistryDirectory:
         self._place = place
         self._wanted = wanted
         self._now = now
-        self._owners = (0, uid)
-        self._per_user = per_user
+        self._modes = Modes((0, uid), per_user)
         self._directory = place.path.rpartition("/")[0]
         self._entries = {entry.name: entry for entry in place.entries}
         self.trusts: list[Trusted] = []
@@ -107,37 +115,16 @@ class RegistryDirectory:
                     f"{path} is a symlink, and certkit does not write through one",
                     "replace it by a directory, or set certs_dir to where it leads",
                 )
-            elif not directory.link and not (self._per_user and at == 0):
-                yield from self._modes(path, directory.mode, directory.uid, needs=0o005)
-
-    def _modes(self, path: str, mode: int, uid: int, *, needs: int) -> Iterable[Finding]:
-        """Judge mode and owner; `needs` are the bits that everybody should have."""
-        right = "755" if needs == 0o005 else "644"
-        cure = f"chmod {right} {shlex.quote(path)}"
-        if mode & 0o022:
-            yield Finding(
-                "lax_mode", path, f"{path} has mode {mode:04o}: others may write it", cure
-            )
-        if mode & needs != needs and not self._per_user:
-            yield Finding(
-                "closed_mode",
-                path,
-                f"{path} has mode {mode:04o}: clients that do not run as root cannot read it",
-                cure,
-            )
-        if uid not in self._owners and not self._per_user:
-            yield Finding(
-                "owner",
-                path,
-                f"{path} belongs to user {uid}, who can replace it",
-                f"chown 0:0 {shlex.quote(path)}",
-            )
+            elif not directory.link and not (self._modes.per_user and at == 0):
+                yield from self._modes.of(path, directory)
 
     def _own(self) -> Iterable[Finding]:
         path = self._place.path
         entry = self._entries.get(OURS)
         if entry is None:
-            yield Finding("missing", path, f"{path} is missing", DISTRIBUTE)
+            others = ", ".join(self._entries) or "nothing"
+            proof = f"{self._directory} has {others}" if self._place.entries else f"no {path}"
+            yield Finding("missing", path, f"{path} is missing", self._wanted.distribute, proof)
             return
         odd = self._odd(path, entry)
         if odd is not None:
@@ -148,27 +135,40 @@ class RegistryDirectory:
                 "symlink",
                 path,
                 f"{path} is a symlink, and certkit does not write through one",
-                f"rm {shlex.quote(path)}, then {DISTRIBUTE}",
+                f"rm {quote(path)}, then {self._wanted.distribute}",
             )
-        if not entry.link:
-            yield from self._modes(path, entry.mode, entry.uid, needs=0o004)
-        content = read_content(entry.content)
-        self._trust(path, content.certificates)
-        heal = DISTRIBUTE if self._place.own else f"{DISTRIBUTE} --force"
-        if content.problem:
-            yield Finding(content.problem, path, f"{path} {_CONTENT[content.problem]}", heal)
-        yield from self._leaves(path, content.certificates, heal)
+        heal = self._wanted.distribute if self._place.own else self._wanted.replace
+        yield from self._content(path, entry, heal)
         if entry.content != self._wanted.content:
-            yield self._differs(path, content.certificates)
+            yield self._differs(path, read_content(entry.content).certificates)
+
+    def _content(self, path: str, entry: Entry, heal: str) -> Iterable[Finding]:
+        """Judge a file that clients read."""
+        content = read_content(entry.content)
+        self.trusts += [trusted_of(one, path) for one in content.certificates]
+        if not entry.link:
+            yield from self._modes.of(path, entry)
+        if content.problem:
+            first = f"{len(entry.content)} bytes: {entry.content[:16].hex(' ')}"
+            said = f"{path} {_CONTENT[content.problem]}"
+            yield Finding(content.problem, path, said, heal, first.rstrip(": "))
         for one in content.certificates:
-            if is_authority(one) and not valid_at(one, self._now):
+            who = subject_text(one.subject)
+            if not is_authority(one):
                 yield Finding(
-                    "expired",
+                    "leaf",
                     path,
-                    f"{subject_text(one.subject)} in {path} is valid from "
-                    f"{time_text(one.not_valid_before_utc)} until "
+                    f"{path} holds {who}, a server's certificate: trust ends with its renewal",
+                    heal,
+                )
+            elif not valid_at(one, self._now):
+                yield Finding(
+                    "expired_authority",
+                    path,
+                    f"{who} in {path} is valid from {time_text(one.not_valid_before_utc)} until "
                     f"{time_text(one.not_valid_after_utc)}, and not by this host's clock",
-                    "look at the clock (date -u); if it is right, make a new authority",
+                    "look at the clock (date -u); if it is right: certkit rotate start",
+                    f"the host says {time_text(self._now)}",
                 )
 
     def _differs(self, path: str, certificates: Sequence[x509.Certificate]) -> Finding:
@@ -183,14 +183,12 @@ class RegistryDirectory:
             names = ", ".join(dict.fromkeys(subject_text(one.subject) for one in others))
             what = f"lacks {lacks} of {len(self._wanted.authorities)} authorities" if lacks else ""
             what += (" and " if lacks and names else "") + (f"also trusts {names}" if names else "")
+        proof = f"SHA-256 {', '.join(one[:16] for one in has)}" if has else "no certificate is read"
         if self._place.own:
-            return Finding("stale", path, f"{path} is of another time: it {what}", DISTRIBUTE)
-        return Finding(
-            "foreign",
-            path,
-            f"{path} was not written by certkit: it {what}",
-            f"{DISTRIBUTE} --force",
-        )
+            said = f"{path} is of another time: it {what}"
+            return Finding("stale", path, said, self._wanted.distribute, proof)
+        said = f"{path} was not written by certkit: it {what}"
+        return Finding("foreign", path, said, self._wanted.replace, proof)
 
     def _other(self, name: str, entry: Entry) -> Iterable[Finding]:
         path = f"{self._directory}/{name}"
@@ -200,45 +198,37 @@ class RegistryDirectory:
                 "hosts_toml",
                 path,
                 f"{path} decides in place of ca.crt, for Docker 28 and newer and for containerd",
-                f"have it name ca.crt, or {look_then_remove(path)}",
+                put_aside(path),
             )
-            return
-        if not stem or suffix not in ("crt", "cert", "key"):
-            if entry.kind == "private":
-                yield self._private(path, entry)
-            else:
-                yield Finding("ignored_file", path, f"{path} is read by no client")
-            return
-        partner = f"{stem}.{'key' if suffix == 'cert' else 'cert'}"
-        if suffix != "crt" and partner not in self._entries:
-            yield Finding(
-                "unpaired",
-                path,
-                f"{path} has no {partner} beside it, so clients refuse the whole directory"
-                + (": authorities are named .crt" if suffix == "cert" else ""),
-                f"rm {shlex.quote(path)}",
-            )
-        odd = self._odd(path, entry)
-        if odd is not None and not (entry.kind == "private" and suffix == "key"):
-            yield odd
-        elif suffix == "key":
-            if entry.kind == "private" and self._is_servers(entry):
-                yield self._private(path, entry)
-            elif partner in self._entries:
-                yield Finding("client_pair", path, f"{path} is a client's key, with {partner}")
+        elif not stem or suffix not in ("crt", "cert", "key"):
+            yield self._unread(path, entry)
         elif suffix == "crt":
             yield from self._extra(path, entry)
+        else:
+            yield from self._half_of_pair(path, entry, stem, suffix)
+
+    def _unread(self, path: str, entry: Entry) -> Finding:
+        """Judge a file whose name no client reads."""
+        if entry.kind == "private":
+            return self._private(path, entry)
+        if OURS not in self._entries and holds_certificate(entry.content):
+            name = path.rpartition("/")[2]
+            return Finding(
+                "misnamed",
+                path,
+                f"{name} is not read: only names that end in .crt are, in lower case",
+                f"mv {quote(path)} {quote(self._place.path)}",
+            )
+        return Finding("ignored_file", path, f"{path} is read by no client")
 
     def _extra(self, path: str, entry: Entry) -> Iterable[Finding]:
-        content = read_content(entry.content)
-        self._trust(path, content.certificates)
-        cure = look_then_remove(path)
-        if not entry.link:
-            yield from self._modes(path, entry.mode, entry.uid, needs=0o004)
-        if content.problem:
-            yield Finding(content.problem, path, f"{path} {_CONTENT[content.problem]}", cure)
-        yield from self._leaves(path, content.certificates, cure)
-        for one in content.certificates:
+        odd = self._odd(path, entry)
+        if odd is not None:
+            yield odd
+            return
+        cure = put_aside(path)
+        yield from self._content(path, entry, cure)
+        for one in read_content(entry.content).certificates:
             who = subject_text(one.subject)
             if not is_authority(one):
                 continue
@@ -249,52 +239,58 @@ class RegistryDirectory:
                     "foreign_authority", path, f"{path} makes it trust {who} as well", cure
                 )
 
-    def _leaves(
-        self, path: str, certificates: Sequence[x509.Certificate], cure: str
-    ) -> Iterable[Finding]:
-        for one in certificates:
-            if not is_authority(one):
-                yield Finding(
-                    "leaf",
-                    path,
-                    f"{path} holds {subject_text(one.subject)}, a server's certificate: trust "
-                    "ends with its renewal",
-                    cure,
-                )
+    def _half_of_pair(self, path: str, entry: Entry, stem: str, suffix: str) -> Iterable[Finding]:
+        partner = f"{stem}.{'key' if suffix == 'cert' else 'cert'}"
+        if partner not in self._entries:
+            # An authority that somebody saved as .cert is most likely the trust itself.
+            meant = f"{stem}.crt" if holds_certificate(entry.content) else ""
+            renamed = suffix == "cert" and meant and meant not in self._entries
+            to = f"{self._directory}/{meant}"
+            yield Finding(
+                "unpaired",
+                path,
+                f"{path} has no {partner} beside it, so clients refuse the whole directory"
+                + (": authorities are named .crt" if suffix == "cert" else ""),
+                f"mv {quote(path)} {quote(to)}" if renamed else f"rm {quote(path)}",
+            )
+        odd = self._odd(path, entry)
+        if odd is not None and not (entry.kind == "private" and suffix == "key"):
+            yield odd
+        elif suffix == "key" and entry.kind == "private" and self._is_servers(entry):
+            other = f"{self._directory}/{partner}"
+            yield self._private(path, entry, other if partner in self._entries else "")
+        elif suffix == "key" and partner in self._entries:
+            yield Finding("client_pair", path, f"{path} is a client's key, with {partner}")
 
     def _odd(self, path: str, entry: Entry) -> Finding | None:
         """What is wrong with something that is no readable certificate file at all."""
-        quoted = shlex.quote(path)
         if entry.kind == "directory":
             message = f"{path} is a directory, so clients refuse everything beside it"
-            return Finding("subdirectory", path, message, f"rm -r {quoted}")
+            return Finding("subdirectory", path, message, put_aside(path))
         if entry.kind == "dangling":
             message = f"{path} is a link that leads nowhere, so clients refuse the directory"
-            return Finding("dangling_link", path, message, f"rm {quoted}")
+            return Finding("dangling_link", path, message, f"rm {quote(path)}")
         if entry.kind == "private":
             return self._private(path, entry)
         if entry.kind == "unreadable":
             message = f"{path} cannot be read by the login"
-            return Finding("unreadable", path, message, "use become: {method: sudo}")
+            return Finding("unreadable", path, message, f"chmod 644 {quote(path)}")
         if entry.kind == "other":
-            return Finding("damaged", path, f"{path} is no file", f"rm {quoted}")
+            return Finding("damaged", path, f"{path} is no file", f"rm {quote(path)}")
         return None
 
-    def _private(self, path: str, entry: Entry) -> Finding:
-        cure = f"rm {shlex.quote(path)}"
+    def _private(self, path: str, entry: Entry, partner: str = "") -> Finding:
+        cure = f"rm {quote(path)}" + (f" {quote(partner)}" if partner else "")
         if self._is_servers(entry):
             return Finding(
                 "server_key",
                 path,
                 f"{path} is the registry's own private key: whoever reads it can pose as the "
                 "registry",
-                f"{cure}, then certkit renew with a new key",
+                f"{cure}, then certkit renew --deploy",
             )
         return Finding("private_key", path, f"{path} holds a private key", cure)
 
     def _is_servers(self, entry: Entry) -> bool:
         server = self._wanted.server
         return server is not None and entry.content.split() == public_half(server).split()
-
-    def _trust(self, path: str, certificates: Iterable[x509.Certificate]) -> None:
-        self.trusts += [trusted_of(one, path) for one in certificates]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 
 KINDS = {
     "missing": "the trust is not there",
+    "near_name": "a directory of almost the registry's name, which clients do not take for it",
+    "wrong_place": "the trust lies where another flavour of the runtime looks",
+    "misnamed": "the trust lies in a file whose name clients do not read",
+    "left_over": "certkit's own file, for a name or directory that has left the inventory",
     "stale": "certkit's own file, of another time",
     "foreign": "a file that certkit did not write stands in the place of its own",
     "foreign_authority": "another file makes the host trust another authority for the registry",
     "leaf": "a server's certificate is trusted as if it were an authority",
-    "expired": "a trusted authority is not valid by the host's clock",
+    "expired_authority": "a trusted authority is not valid by the host's clock",
     "der": "DER, where clients read PEM only",
     "bom": "a byte order mark hides the first certificate",
     "glued": "two PEM blocks on one line are read as none",
@@ -34,6 +39,8 @@ KINDS = {
     "clock": "the host's clock is off by more than certificates are backdated",
     "disk": "no room is left for the next change",
     "no_runtime": "no container runtime is there",
+    "unexamined": "a user's own runtime could not be looked at",
+    "similar_name": "a directory that may be another registry's, or a name without its port",
     "daemon_down": "the daemon does not answer",
     "client_pair": "a certificate and key to log in to the registry with",
     "ignored_file": "a file that no client reads",
@@ -42,7 +49,12 @@ KINDS = {
 }
 """Every kind of finding, and what it means."""
 
-INFORMATION = frozenset({"daemon_down", "client_pair", "ignored_file", "duplicate", "note"})
+RETIRE = "certkit distribute --retire-insecure"
+"""Takes the registry out of a daemon's list of insecure ones."""
+
+INFORMATION = frozenset(
+    {"similar_name", "daemon_down", "client_pair", "ignored_file", "duplicate", "note"}
+)
 """Kinds that are told and are no drift."""
 
 
@@ -54,18 +66,26 @@ class Finding:
         kind: One of `KINDS`.
         path: Of the file or directory; empty where it is about none.
         message: One clause that reads well after the host's name.
-        cure: A command, or a sentence.
+        cure: Commands, joined by ``, then``: certkit's own are typed where its home is, any other
+            on the host. A sentence where there is none.
+        proof: What was seen, where the path alone does not show it.
     """
 
     kind: str
     path: str
     message: str
     cure: str = ""
+    proof: str = ""
 
     @property
     def attention(self) -> bool:
         """Whether it is drift: somebody must do something."""
         return self.kind not in INFORMATION
+
+
+def put_aside(path: str) -> str:
+    """Return the cure for what may have a purpose: nobody reads it by its new name."""
+    return f"mv {quote(path)} {quote(f'{path}.off')}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from certkit.pki.rollover_state import HostProof
 # With one of these, what else lies in the directory is not what clients go by.
 _SPOILS = frozenset(
     {"missing", "empty", "unreadable", "unpaired", "subdirectory", "dangling_link"}
-    | {"hosts_toml", "shadowed", "der", "bom", "glued", "damaged", "expired"}
+    | {"hosts_toml", "shadowed", "der", "bom", "glued", "damaged", "expired_authority"}
 )
 
 

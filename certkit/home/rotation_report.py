@@ -41,11 +41,19 @@ class RotationReport:
 
     @property
     def missing(self) -> tuple[tuple[str, str], ...]:
-        """Which hosts keep the next gate closed, and why."""
+        """Which hosts keep the next gate closed, and why; after the end, which lack its trust."""
         state = self.rollover
         if state.phase is Phase.STARTED and (state.compromised or state.offered):
             return ()
-        return state.missing(self.hosts) if state.phase in _GATED else ()
+        if state.phase in (Phase.IDLE, Phase.ABORTING):
+            return ()
+        return state.missing(self.hosts)
+
+    @property
+    def open(self) -> bool:
+        """Whether something remains to be done: a step, or a host that lacks the last trust."""
+        ended = self.rollover.phase in (Phase.FINISHED, Phase.ABORTED)
+        return self.rollover.phase.under_way or (ended and bool(self.missing))
 
     @property
     def waived(self) -> tuple[str, ...]:
@@ -66,6 +74,9 @@ class RotationReport:
         if phase is Phase.ABORTING:
             return "go on going back", "certkit rotate abort"
         if phase in (Phase.FINISHED, Phase.ABORTED):
+            if self.missing:
+                step = "finish" if phase is Phase.FINISHED else "abort"
+                return "bring the trust to the hosts that lack it", f"certkit rotate {step}"
             return "see that every host has it", "certkit status"
         return "", ""
 
@@ -95,6 +106,3 @@ class RotationReport:
             ],
             "next": self.next_step[1] or None,
         }
-
-
-_GATED = (Phase.STARTED, Phase.SWITCHED)

@@ -84,6 +84,7 @@ class Lines:
 
 def add_state(lines: Lines, state: HostState) -> None:
     """Append all that the place phase needs to know of a state."""
+    add_authorities(lines, state)
     for runtime in state.runtimes:
         blobs = [lines.add_blob(file.content) for file in runtime.files]
         add_runtime(lines, runtime)
@@ -100,6 +101,12 @@ def add_state(lines: Lines, state: HostState) -> None:
             lines.add("content", blob)
             if file.absent:
                 lines.add("absent", 1)
+
+
+def add_authorities(lines: Lines, state: HostState) -> None:
+    """Append by what the host knows what it once got for this registry."""
+    for blob in [lines.add_blob(authority) for authority in state.authorities]:
+        lines.add("authority", blob)
 
 
 def add_runtime(lines: Lines, runtime: RuntimeState, user: str = "") -> None:

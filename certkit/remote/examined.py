@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, cast
 
-from certkit.remote.framing import clean, nonsense, unhex, unhex_text
-from certkit.remote.protocol import answer_lines
-
-Content = bytes | Literal["secret", "unreadable"] | None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One name in a directory.
-
-    Attributes:
-        name: As it stands there; ``.`` is the directory itself.
-        kind: The first letter of ``ls -l``: ``-`` file, ``d`` directory, ``l`` link.
-        mode: Permission bits, without setuid and sticky.
-        uid: The owner's number.
-        content: A file's first 64 KiB; ``secret`` for what may be a private key, which stays on
-            the host; None for what is no file (a link that leads nowhere, for instance).
-    """
-
-    name: str
-    kind: str
-    mode: int
-    uid: int
-    content: Content = None
+from certkit.errors import HostError
+from certkit.remote.framing import Line, clean, lines_of, nonsense, number, unhex, unhex_text
+from certkit.remote.nesting import Nested, by_teller
+from certkit.remote.placed import PER_USER
 
 
 @dataclass(frozen=True)
@@ -63,12 +43,10 @@ class Answers:
     Attributes:
         replies: By the question's label.
         files: By path: the text; None when there is no such file or it cannot be read.
-        listings: By path: what is there, ``.`` first; None when there is no such directory.
     """
 
     replies: dict[str, Reply] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
-    listings: dict[str, list[Entry] | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,17 +55,17 @@ class Examination:
 
     Attributes:
         epoch: The host's clock, in seconds since 1970, UTC.
-        uid: Who asked, on the host.
         endpoints: By reference.
         general: Answers about the host.
         runtimes: Answers by runtime and user.
+        problems: By user: why the run as that user answered nothing that can be believed.
     """
 
     epoch: int = 0
-    uid: int = 0
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     general: Answers = field(default_factory=Answers)
     runtimes: dict[tuple[str, str], Answers] = field(default_factory=dict)
+    problems: dict[str, HostError] = field(default_factory=dict)
 
 
 def decode_examine(stdout: bytes, nonce: str) -> Examination:
@@ -99,16 +77,17 @@ def decode_examine(stdout: bytes, nonce: str) -> Examination:
 
     Raises:
         HostError: ``shell`` when the program did not run or not to its end; ``internal`` for
-            nonsense.
+            nonsense. What goes wrong as a user is in `Examination.problems`.
     """
+    own, nested = by_teller(lines_of(stdout, nonce))
     result = Examination()
-    about = result.general
-    reference = listed = ""
     clock = False
-    for line in answer_lines(stdout, nonce):
+    reference = ""
+    rest = []
+    for line in own:
         words = line.rest.split(" ")
         if line.key == "clock" and len(words) == 2:
-            result.uid, result.epoch, clock = _number(words[0]), _number(words[1]), True
+            result.epoch, clock = number(words[1]), True
         elif line.key == "endpoint":
             reference = unhex_text(words[0])
             result.endpoints[reference] = Endpoint()
@@ -118,40 +97,45 @@ def decode_examine(stdout: bytes, nonce: str) -> Examination:
         elif line.key == "served" and len(words) == 3:
             before = result.endpoints.get(reference, Endpoint())
             result.endpoints[reference] = Endpoint(
-                before.addresses, _number(words[0]), unhex(words[1]), unhex_text(words[2])
+                before.addresses, number(words[0]), unhex(words[1]), unhex_text(words[2])
             )
-        elif line.key == "about":
-            key = (clean(words[0]), clean(words[1]) if len(words) > 1 else "")
-            about = result.runtimes.setdefault(key, Answers())
-        elif line.key == "answer" and len(words) == 3:
-            about.replies[unhex_text(words[0])] = Reply(_number(words[1]), unhex_text(words[2]))
-        elif line.key == "file" and len(words) == 3:
-            text = unhex_text(words[2]) if words[1] == "found" else None
-            about.files[unhex_text(words[0])] = text
-        elif line.key == "listing":
-            listed = unhex_text(words[0])
-            about.listings[listed] = None
-        elif line.key == "entry":
-            about.listings[listed] = [*(about.listings.get(listed) or []), _entry(words)]
+        else:
+            rest.append(line)
     if not clock:
         raise nonsense("a part of the answer is missing")
+    result.general, result.runtimes = _answers(rest)
+    for part in nested:
+        _of_user(part, result)
     return result
 
 
-def _entry(words: list[str]) -> Entry:
-    if len(words) != 5 or len(words[0]) < 10:
-        raise nonsense(" ".join(words))
-    bits = words[0][1:10]
-    mode = sum(1 << (8 - place) for place, letter in enumerate(bits) if letter not in "-ST")
-    content: Content = None
-    if words[4] in ("secret", "unreadable"):
-        content = cast(Literal["secret", "unreadable"], words[4])
-    elif words[4] != "-":
-        content = unhex(words[4])
-    return Entry(unhex_text(words[3]), words[0][0], mode, _number(words[1]), content)
+def _of_user(part: Nested, result: Examination) -> None:
+    """Take what one user's run answered, about that user's runtime alone."""
+    problem = part.problem
+    if problem is None:
+        try:
+            _, told = _answers(part.lines)
+            if not told.keys() <= {(PER_USER, part.user)}:
+                raise nonsense(f"{part.user} told of other runtimes than its own")
+            result.runtimes |= told
+        except HostError as error:
+            problem = error
+    if problem is not None:
+        result.problems[part.user] = problem
 
 
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise nonsense(f"not a number: {text}")
-    return int(text)
+def _answers(lines: Iterable[Line]) -> tuple[Answers, dict[tuple[str, str], Answers]]:
+    """Read answers: those before any runtime is named, and those about each runtime."""
+    general = about = Answers()
+    runtimes: dict[tuple[str, str], Answers] = {}
+    for line in lines:
+        words = line.rest.split(" ")
+        if line.key == "about":
+            key = (clean(words[0]), clean(words[1]) if len(words) > 1 else "")
+            about = runtimes.setdefault(key, Answers())
+        elif line.key == "answer" and len(words) == 3:
+            about.replies[unhex_text(words[0])] = Reply(number(words[1]), unhex_text(words[2]))
+        elif line.key == "file" and len(words) == 3:
+            text = unhex_text(words[2]) if words[1] == "found" else None
+            about.files[unhex_text(words[0])] = text
+    return general, runtimes

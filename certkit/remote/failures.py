@@ -78,6 +78,7 @@ _FAILURES: dict[str, tuple[ErrorKind, str, str]] = {
 _NOTES: dict[str, str] = {
     "shadow": "{0} exists and is read in place of certkit's file",
     "hides": "{0} is not read for this registry any more: its own directory comes first",
+    "left_over": "{0} is certkit's, for a name or directory that has left the inventory: it goes",
     "left": "{0} was not put there by certkit, and is left",
     "unpaired": "{0} has no partner (X.cert needs X.key): clients refuse the whole directory",
     "unprivileged": "{0} was left alone: it needs root, and this login has a runtime of its own",

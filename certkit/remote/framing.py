@@ -95,7 +95,7 @@ def number(text: str) -> int:
     Raises:
         HostError: ``internal``: it is none.
     """
-    if not text.isascii() or not text.isdigit() or len(text) > 12:
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise nonsense(f"not a number: {text}")
     return int(text)
 

@@ -16,6 +16,7 @@ from certkit.errors import InputError
 from certkit.names import RegistryReference
 from certkit.remote.encode import (
     Lines,
+    add_authorities,
     add_probe,
     add_questions,
     add_reference,
@@ -43,9 +44,9 @@ _BOOT = (
 _COMMENT = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 
-_PLACE = ("common", "data", "service", "find", "forget", "place", "place_main")
+_PLACE = ("common", "data", "service", "find", "left", "forget", "place", "place_main")
 _RESTART = ("common", "data", "service", "forget", "restart")
-_SURVEY = ("common", "data", "service", "find", "survey")
+_SURVEY = ("common", "data", "service", "find", "left", "survey")
 _PROBE = ("common", "data", "probe")
 _EXAMINE = ("common", "data", "examine")
 
@@ -89,15 +90,17 @@ def survey(state: HostState, *, nonce: str | None = None) -> Exchange:
     """Compose the phase that reads how a host stands; it writes nothing.
 
     Args:
-        state: What the host should look like; the files' contents stay here.
+        state: What the host should look like.
         nonce: For tests; random by default.
 
     Raises:
         InputError: Something in the state cannot be sent.
     """
     lines = Lines()
+    add_authorities(lines, state)
     for runtime in state.runtimes:
         add_runtime(lines, runtime)
+        lines.add_all("elsewhere", runtime.elsewhere)
         for file in runtime.files:
             lines.add("file", file.path)
     return compose(_SURVEY, lines, nonce, _ASKING * len(state.runtimes) + _SLACK)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
+from certkit.errors import HostError
 from certkit.remote.failures import note
-from certkit.remote.framing import clean, nonsense, unhex, unhex_text
-from certkit.remote.protocol import answer_lines
+from certkit.remote.framing import Line, clean, lines_of, nonsense, number, unhex, unhex_text
+from certkit.remote.nesting import Nested, by_teller
+from certkit.remote.placed import PER_USER
 
 EntryKind = Literal["file", "private", "directory", "dangling", "unreadable", "other"]
 
@@ -77,7 +80,11 @@ class RuntimeSurvey:
     Attributes:
         places: One for each file that should stand.
         shadows: Paths that exist and are read in place of the files.
+        elsewhere: Directories of the registry that exist where this runtime does not look.
+        left_over: Files that certkit put there for a name or directory that nobody asks for now.
+        neighbours: By directory above the places: names of the directories in it.
         settings: The daemon's file, where there is one, and its list of insecure registries.
+        problem: Why nothing is known of it: the run as its user went wrong. None when it did not.
     """
 
     name: str
@@ -90,7 +97,11 @@ class RuntimeSurvey:
     verification: str = ""
     places: list[Place] = field(default_factory=list)
     shadows: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+    neighbours: dict[str, tuple[str, ...]] = field(default_factory=dict)
     settings: tuple[str, str] = ("", "")
+    problem: HostError | None = None
 
 
 @dataclass
@@ -119,34 +130,57 @@ def decode_survey(stdout: bytes, nonce: str) -> HostSurvey:
 
     Raises:
         HostError: ``daemon`` when a named runtime is missing; ``shell`` when the program did not
-            run or not to its end; ``internal`` for nonsense.
+            run or not to its end; ``internal`` for nonsense. What goes wrong with a user's own
+            runtime is that runtime's `RuntimeSurvey.problem`.
     """
     result = HostSurvey()
     started = False
-    user = ""
-    about: RuntimeSurvey | None = None
-    for line in answer_lines(stdout, nonce):
+    own, nested = by_teller(lines_of(stdout, nonce))
+    for line in own:
         words = line.rest.split(" ")
         if line.key == "start":
-            result.uid, result.epoch, started = _number(words[0]), _number(words[-1]), True
-        elif line.key == "nested":
-            user = clean(line.rest)
+            result.uid, result.epoch, started = number(words[0]), number(words[-1]), True
         elif line.key == "hostnote":
             result.notes.append(note(words[0], unhex_text(words[-1])))
-        elif line.key == "runtime":
-            about = RuntimeSurvey(clean(words[0]), clean(words[1]) if len(words) > 1 else "")
-            result.runtimes.append(about)
-        elif line.key == "of":
-            owned = [one for one in result.runtimes if (one.name == line.rest)]
-            fitting = [one for one in owned if one.user == user or not user]
-            if not fitting:
-                raise nonsense(f"places of {line.rest}, which was not announced")
-            about = fitting[-1]
-        elif about is not None:
-            _read(about, line.key, words)
     if not started:
         raise nonsense("a part of the answer is missing")
+    result.runtimes = _runtimes(own)
+    for part in nested:
+        result.runtimes += _of_user(part)
     return result
+
+
+def _runtimes(lines: Sequence[Line]) -> list[RuntimeSurvey]:
+    found: list[RuntimeSurvey] = []
+    about: RuntimeSurvey | None = None
+    for line in lines:
+        words = line.rest.split(" ")
+        if line.key == "runtime":
+            about = RuntimeSurvey(clean(words[0]), clean(words[1]) if len(words) > 1 else "")
+            found.append(about)
+        elif line.key == "of":
+            about = next((one for one in found if one.name == line.rest), None)
+            if about is None:
+                raise nonsense(f"places of {line.rest}, which was not announced")
+        elif about is not None:
+            _read(about, line.key, words)
+    return found
+
+
+def _of_user(part: Nested) -> list[RuntimeSurvey]:
+    """Return what one user's run told of that user's runtime; where it went wrong, it says so."""
+    problem = part.problem
+    if problem is None:
+        try:
+            found = _runtimes(part.lines)
+            if len(found) > 1 or any(
+                (one.name, one.user) != (PER_USER, part.user) for one in found
+            ):
+                raise nonsense(f"{part.user} told of other runtimes than its own")
+            return found
+        except HostError as error:
+            problem = error
+    return [RuntimeSurvey(PER_USER, part.user, problem=problem)]
 
 
 def _read(about: RuntimeSurvey, key: str, words: list[str]) -> None:
@@ -156,15 +190,20 @@ def _read(about: RuntimeSurvey, key: str, words: list[str]) -> None:
     elif key == "daemon":
         about.daemon = words[0] == "1"
     elif key == "running":
-        about.running = _number(words[0])
+        about.running = number(words[0])
     elif key == "live":
         about.live_restore = words[0] == "1"
     elif key == "verification":
         about.verification = unhex_text(words[0])
     elif key == "due":
         about.restart_due = True
-    elif key == "shadow":
-        about.shadows.append(unhex_text(words[0]))
+    elif key in ("shadow", "elsewhere", "left"):
+        lists = {"shadow": about.shadows, "elsewhere": about.elsewhere, "left": about.left_over}
+        lists[key].append(unhex_text(words[0]))
+    elif key == "beside" and len(words) == 2:
+        about.neighbours[unhex_text(words[0])] = tuple(
+            filter(None, unhex_text(words[1]).split("\n"))
+        )
     elif key == "insecure" and len(words) == 2:
         about.settings = unhex_text(words[0]), unhex_text(words[1])
     elif key == "place":
@@ -177,10 +216,10 @@ def _read_place(place: Place, key: str, words: list[str]) -> None:
     if key == "own":
         place.own = True
     elif key == "free":
-        place.free = _number(words[0])
+        place.free = number(words[0])
     elif key == "dir" and len(words) == 3:
         place.directories.append(
-            Directory(unhex_text(words[2]), words[0][:1] == "l", _mode(words[0]), _number(words[1]))
+            Directory(unhex_text(words[2]), words[0][:1] == "l", _mode(words[0]), number(words[1]))
         )
     elif key == "entry" and len(words) == 5:
         if words[2] not in get_args(EntryKind):
@@ -191,7 +230,7 @@ def _read_place(place: Place, key: str, words: list[str]) -> None:
                 kind=cast(EntryKind, words[2]),
                 link=words[0][:1] == "l",
                 mode=_mode(words[0]),
-                uid=_number(words[1]),
+                uid=number(words[1]),
                 content=unhex(words[4]),
             )
         )
@@ -202,9 +241,3 @@ def _mode(text: str) -> int:
     if len(text) < 10:
         raise nonsense(f"not a mode: {text}")
     return sum(1 << (8 - at) for at, letter in enumerate(text[1:10]) if letter not in "-ST")
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise nonsense(f"not a number: {text}")
-    return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -19,6 +20,8 @@ _RUNTIMES: Mapping[str, _Describe] = {
     "docker-snap": docker.snap,
     "podman": podman.podman,
 }
+
+_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 AUTO = "auto"
 NAMES: tuple[str, ...] = tuple(_RUNTIMES)
@@ -72,7 +75,7 @@ def desired_state(
         for name, describe in _RUNTIMES.items()
         if automatic or name in chosen
     )
-    return HostState(references[0].text, runtimes)
+    return HostState(references[0].text, runtimes, tuple(_BLOCK.findall(bundle_pem)))
 
 
 def advice(

@@ -21,6 +21,7 @@ from certkit.runtimes.state import (
     ServiceScope,
 )
 
+_USUAL = "/etc/docker/certs.d"
 # Said aloud: a context chosen in root's ~/.docker/config.json may point at another machine.
 _ROOTFUL = ("docker", "--host", "unix:///var/run/docker.sock")
 # The rootless socket's place depends on the uid; the remote program sets DOCKER_HOST to it.
@@ -40,9 +41,11 @@ def rootful(
         named,
         client=_ROOTFUL,
         detect=(Evidence("command", "dockerd"), Evidence("path", "/etc/init.d/docker")),
-        certs_dir=choice.certs_dir or "/etc/docker/certs.d",
+        certs_dir=choice.certs_dir or _USUAL,
         scope="system",
         settings="/etc/docker/daemon.json",
+        # Docker Desktop's and Podman's.
+        elsewhere=("~/.docker/certs.d", "/etc/containers/certs.d"),
         service=choice.service or "docker",
     )
 
@@ -65,6 +68,7 @@ def rootless(
         certs_dir=choice.certs_dir or "~/.config/docker/certs.d",
         scope="user",
         settings="~/.config/docker/daemon.json",
+        elsewhere=(_USUAL,),
         service=choice.service or "docker",
     )
 
@@ -84,6 +88,7 @@ def snap(
         certs_dir=choice.certs_dir or "/var/snap/docker/current/etc/docker/certs.d",
         scope="snap",
         settings="/var/snap/docker/current/config/daemon.json",
+        elsewhere=(_USUAL,),
         service=choice.service or "docker",
     )
 
@@ -124,6 +129,7 @@ def _state(
     scope: ServiceScope,
     service: str,
     settings: str,
+    elsewhere: tuple[str, ...],
 ) -> RuntimeState:
     base = certs_dir.rstrip("/")
     owner = "@user" if scope == "user" else "0:0"
@@ -168,6 +174,12 @@ def _state(
             )
         ),
         hides=(f"{base}/_default",),
+        elsewhere=tuple(
+            f"{other}/{reference.text}"
+            for other in dict.fromkeys((*elsewhere, _USUAL))
+            for reference in references
+            if other != base
+        ),
         settings=settings,
     )
 

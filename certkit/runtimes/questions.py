@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from certkit.names import RegistryReference
 from certkit.runtimes.state import RuntimeState
 
-QuestionKind = Literal["run", "look", "list", "inside"]
-
-DOCKER_CERTS = "/etc/docker/certs.d"
-PODMAN_CERTS = ("~/.config/containers/certs.d", "/etc/containers/certs.d", DOCKER_CERTS)
-DAEMON_FILES = {
-    "docker": "/etc/docker/daemon.json",
-    "docker-rootless": "~/.config/docker/daemon.json",
-    "docker-snap": "/var/snap/docker/current/config/daemon.json",
-}
-REGISTRIES_CONF = "/etc/containers/registries.conf"
+QuestionKind = Literal["run", "look"]
 
 INFO = "info"
 BUILDERS = "builders"
@@ -43,8 +32,7 @@ class Question:
     """One thing to ask.
 
     Attributes:
-        kind: ``run`` a command that changes nothing; ``look`` at a file; ``list`` a directory's
-            names; ``inside``: with what the files hold, private keys excepted.
+        kind: ``run`` a command that changes nothing, or ``look`` at a file.
         label: What the answer is found by: a word, or the path.
         words: Of the command; empty for the other kinds.
     """
@@ -59,47 +47,18 @@ def general_questions() -> tuple[Question, ...]:
     return (Question("run", PROXIES, ("sh", "-c", _PROXIES)),)
 
 
-def questions(
-    runtime: RuntimeState, references: Sequence[RegistryReference]
-) -> tuple[Question, ...]:
-    """Return what is asked of a runtime that is on a host.
-
-    Args:
-        runtime: As it is wanted.
-        references: The registry's, as image names write them.
-    """
+def questions(runtime: RuntimeState) -> tuple[Question, ...]:
+    """Return what is asked of a runtime that is on a host."""
     if runtime.name == "podman":
-        return (
-            Question("look", REGISTRIES_CONF),
-            *(Question("list", base) for base in PODMAN_CERTS),
-            *_insides(PODMAN_CERTS, references),
-        )
-    base = certs_dir(runtime)
+        return ()
     client = runtime.version[: runtime.version.index("version")]
-    parents = tuple(dict.fromkeys((base, DOCKER_CERTS)))
     asked = [
         Question("run", INFO, (*client, "info", "--format", "{{json .}}")),
         Question("run", BUILDERS, ("sh", "-c", _BUILDERS, "sh", *client)),
-        Question("look", DAEMON_FILES.get(runtime.name, DAEMON_FILES["docker"])),
-        *(Question("list", parent) for parent in parents),
-        *_insides(parents, references),
+        Question("look", runtime.settings),
     ]
     if runtime.name == "docker":
+        base = runtime.files[0].path.rsplit("/", 2)[0]
         words = ("sh", "-c", _REGISTERED, "sh", base, "/var/run/docker.pid")
         asked.append(Question("run", REGISTERED, words))
     return tuple(asked)
-
-
-def certs_dir(runtime: RuntimeState) -> str:
-    """Return the directory that holds one directory for each registry."""
-    return runtime.files[0].path.rsplit("/", 2)[0]
-
-
-def _insides(
-    parents: Sequence[str], references: Sequence[RegistryReference]
-) -> tuple[Question, ...]:
-    return tuple(
-        Question("inside", f"{parent}/{reference.text}")
-        for parent in parents
-        for reference in references
-    )

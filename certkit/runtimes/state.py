@@ -114,6 +114,8 @@ class RuntimeState:
             directory wins, there is no merge); reported as notes.
         hides: Directories that the files' own directories keep from being read; reported as notes
             when there is something in them that would be missed.
+        elsewhere: Directories that another flavour of the runtime reads and this one does not:
+            people put the trust there by mistake, and a survey tells of it.
         settings: The daemon's own JSON file, in which a list of insecure registries may stand;
             empty for a runtime that has none.
     """
@@ -128,6 +130,7 @@ class RuntimeState:
     user: str = ""
     shadows: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     settings: str = ""
 
     @property
@@ -160,10 +163,18 @@ class RuntimeChoice:
 
 @dataclass(frozen=True)
 class HostState:
-    """All that certkit wants of one host, for one registry."""
+    """All that certkit wants of one host, for one registry.
+
+    Attributes:
+        registry: As image names write it.
+        runtimes: Those that the host may have.
+        authorities: The registry's, as PEM blocks. What certkit is known to have put on the host
+            with one of them, and no runtime's files name, has left the inventory: it goes.
+    """
 
     registry: str
     runtimes: tuple[RuntimeState, ...]
+    authorities: tuple[bytes, ...] = ()
 
     @property
     def removes(self) -> bool:
@@ -180,7 +191,7 @@ def removal(state: HostState) -> HostState:
     Args:
         state: What the host was to look like.
     """
-    return HostState(state.registry, tuple(map(_without_trust, state.runtimes)))
+    return replace(state, runtimes=tuple(map(_without_trust, state.runtimes)))
 
 
 def _without_trust(runtime: RuntimeState) -> RuntimeState:

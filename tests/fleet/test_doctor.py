@@ -148,7 +148,7 @@ def files(code: str, script: str, content: bytes | None = None) -> None:
     cause(code)(made)
 
 
-files("not-distributed", "rm -r ../*")
+files("missing", "rm -r ../*")
 files("directory-name", "mv ../* ../registry.lab")
 files("directory-name", "mv ../* ../Registry.Lab:5000")
 files("directory-name", "mv ../* ../registry.lab_5000_")
@@ -156,14 +156,14 @@ files("file-name", "mv ca.crt ca.pem")
 files("file-name", "mv ca.crt CA.CRT")
 files("unpaired", "mv ca.crt ca.cert")
 files("unpaired", "touch domain.key")
-files("not-a-file", "mkdir old.crt")
-files("not-a-file", "ln -s nowhere gone.crt")
+files("subdirectory", "mkdir old.crt")
+files("subdirectory", "ln -s nowhere gone.crt")
 files("empty-directory", "rm ca.crt")
 files("pem-empty", ": >ca.crt")
 files("pem-bom", "printf '\\357\\273\\277' | cat - ca.crt >../new && mv ../new ca.crt")
 files("pem-glued", "{ head -c -1 ca.crt; cat ca.crt; } >../new && mv ../new ca.crt")
-files("pem-der", "openssl x509 -in ca.crt -outform DER -out ../new && mv ../new ca.crt")
-files("closed", "chmod 600 ca.crt")
+files("der", "openssl x509 -in ca.crt -outform DER -out ../new && mv ../new ca.crt")
+files("closed_mode", "chmod 600 ca.crt")
 files("hosts-toml", "touch hosts.toml")
 
 
@@ -177,13 +177,13 @@ def the_trust_of_another_authority(ward: Ward, host: Machine) -> Iterator[None]:
         restore(ward, host)
 
 
-@cause("other-authority")
+@cause("other_authority")
 def another_certificate_is_served(ward: Ward, host: Machine) -> Iterator[None]:
     with serving(ward, *stranger("registry.lab")):
         yield
 
 
-@cause("name-missing")
+@cause("name_missing")
 def the_name_is_not_in_the_certificate(ward: Ward, host: Machine) -> Iterator[None]:
     with serving(ward, *signed(ward, "elsewhere.lab", 0)):
         yield
@@ -195,7 +195,7 @@ def the_certificate_has_expired(ward: Ward, host: Machine) -> Iterator[None]:
         yield
 
 
-@cause("plain-http")
+@cause("plain_http")
 def the_registry_speaks_plain_http(ward: Ward, host: Machine) -> Iterator[None]:
     machine = ward.fleet.registry
     machine.run(["docker", "stop", "--time", "1", ward.container])
@@ -208,7 +208,7 @@ def the_registry_speaks_plain_http(ward: Ward, host: Machine) -> Iterator[None]:
         wait_for(machine, 5000)
 
 
-@cause("port-closed")
+@cause("port_closed")
 def the_registry_is_down(ward: Ward, host: Machine) -> Iterator[None]:
     ward.fleet.registry.run(["docker", "stop", "--time", "1", ward.container])
     try:
@@ -224,7 +224,7 @@ def the_name_does_not_resolve(ward: Ward, host: Machine) -> Iterator[None]:
         yield
 
 
-@cause("other-address")
+@cause("other_address")
 def the_name_has_another_address(ward: Ward, host: Machine) -> Iterator[None]:
     own, wrong = ward.fleet.registry.address, ward.fleet.bookworm[1].address
     with hosts_file(host, lambda text: text.replace(f"{own} ", f"{wrong} ")):
@@ -242,7 +242,7 @@ def it_is_listed_as_insecure(ward: Ward, host: Machine) -> Iterator[None]:
         host.run("systemctl reload docker && sleep 0.3 && rm /etc/docker/daemon.json")
 
 
-@cause("daemon-json")
+@cause("daemon_json")
 def daemon_json_is_broken(ward: Ward, host: Machine) -> Iterator[None]:
     host.write("/etc/docker/daemon.json", '{"live-restore": true,}')
     host.run("systemctl stop docker.socket docker", check=False)
@@ -298,7 +298,7 @@ def test_nothing_is_wrong_with_what_certkit_made(ward: Ward) -> None:
     names = [word for host in ward.fleet.hosts for word in ("--host", host.name)]
     found = ward.asks(*names, expect=None)
     # Docker 20.10 was not restarted, so that builds do not know the registry yet.
-    assert {one["code"] for one in found["findings"]} <= {"build-restart"}, found
+    assert {one["code"] for one in found["findings"]} <= {"build_restart"}, found
     assert ward.asks(REGISTRY, expect=DONE)["verdict"] == "nothing wrong was found"
 
 

@@ -6,11 +6,11 @@ import sys
 
 from certkit.cli import words
 from certkit.cli.options import DocumentOutput
-from certkit.cli.render.fold import fold_names
 from certkit.cli.render.text import plain
 from certkit.doctor.explain import SCHEMA, explain
 from certkit.doctor.finding import CAUSE, HERE, Diagnosis, Finding
 from certkit.errors import ExitCode
+from certkit.inventory.folding import fold_names
 
 
 def show(diagnosis: Diagnosis, output: DocumentOutput, *, quiet: bool, known: bool) -> None:

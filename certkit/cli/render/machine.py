@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from xml.etree import ElementTree
 
 from certkit.cli.render.text import plain
@@ -27,13 +28,30 @@ def summary_line(report: FleetReport) -> str:
     return json.dumps({"summary": report.summary}) + "\n"
 
 
-def junit(report: FleetReport) -> str:
-    """Return the run as JUnit XML.
+def junit(*reports: FleetReport, more: Iterable[ElementTree.Element] = ()) -> str:
+    """Return runs as JUnit XML.
 
     A failed or rolled back host is a failure, an unreachable one an error, one that was left out
     is skipped. What ``--check`` found to do is output of a passed case: it is not a failure. Drift
     that ``status`` found is one.
+
+    Args:
+        reports: A suite each.
+        more: Other suites, after these.
     """
+    suites = [*map(_suite, reports), *more]
+    counts = {
+        name: str(sum(int(suite.get(name, "0")) for suite in suites))
+        for name in ("tests", "failures", "errors", "skipped")
+    }
+    seconds = sum(float(suite.get("time", "0")) for suite in suites)
+    root = ElementTree.Element("testsuites", {**counts, "time": f"{seconds:.3f}"})
+    root.extend(suites)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _suite(report: FleetReport) -> ElementTree.Element:
     drift = sum(_drifts(report, host) for host in report.hosts)
     summary = report.summary
     counts = {
@@ -43,14 +61,10 @@ def junit(report: FleetReport) -> str:
         "skipped": str(summary["skipped"]),
         "time": f"{sum(host.seconds for host in report.hosts):.3f}",
     }
-    root = ElementTree.Element("testsuites", counts)
-    suite = ElementTree.SubElement(
-        root, "testsuite", {"name": f"certkit {report.command}", **counts}
-    )
+    suite = ElementTree.Element("testsuite", {"name": f"certkit {report.command}", **counts})
     for host in report.hosts:
         _case(suite, report, host)
-    ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+    return suite
 
 
 def _case(suite: ElementTree.Element, report: FleetReport, host: HostResult) -> None:

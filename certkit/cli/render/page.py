@@ -9,7 +9,6 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from certkit import __version__
-from certkit.cli.render.fold import fold, fold_names
 from certkit.cli.render.standing import (
     STATES,
     by_urgency,
@@ -19,8 +18,9 @@ from certkit.cli.render.standing import (
     standing_words,
     state_of,
 )
-from certkit.cli.render.text import count, plain
+from certkit.cli.render.text import plain
 from certkit.fleet.report import BundleEntry, FleetReport, HostResult
+from certkit.inventory.folding import count, fold, fold_names
 
 _MARKS = {"ok": "✓", "drift": "!", "failed": "✗", "unreachable": "✗", "skipped": "–"}
 _SOON = 30

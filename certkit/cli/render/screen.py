@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from certkit.cli.render.fold import fold_names
-from certkit.cli.render.text import count, plain
+from certkit.cli.render.text import plain
 from certkit.fleet.events import (
     Event,
     HostAdvanced,
@@ -23,6 +22,7 @@ from certkit.fleet.events import (
     WaveStarted,
 )
 from certkit.fleet.report import FAILURES, HostResult
+from certkit.inventory.folding import count, fold_names
 
 STYLES = {
     "unchanged": "green",

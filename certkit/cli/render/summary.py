@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from certkit.cli.render.fold import fold, fold_names
 from certkit.cli.render.screen import STYLES
-from certkit.cli.render.text import count, plain
+from certkit.cli.render.text import plain
 from certkit.fleet.report import FleetReport, HostResult, Outcome, RuntimeResult
+from certkit.inventory.folding import count, fold, fold_names
 
 NARROW = 60
 """Columns below which a table becomes lines."""

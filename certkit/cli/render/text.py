@@ -13,8 +13,3 @@ def plain(text: str) -> str:
         mark if unicodedata.category(mark) not in _UNSAFE else " " if mark in "\n\t" else "?"
         for mark in text.replace("\r\n", "\n")
     ).strip()
-
-
-def count(number: int, noun: str) -> str:
-    """Return ``1 host`` or ``3 hosts``."""
-    return f"{number} {noun}" + "s" * (number != 1)

@@ -7,6 +7,7 @@ F=0
 K=0
 B=0
 Q=0
+A=0
 NESTED=
 O_CHECK=0
 O_FORCE=0
@@ -46,7 +47,7 @@ load() {
       blob-end) put "blob_$B" "$d_blob" ;;
       runtime)
         R=$((R + 1))
-        for d_key in detect version health running live verify shadow hide user service scope \
+        for d_key in detect version health running live verify shadow hide elsewhere user service scope \
           command pull digest present remove found settings; do
           put "r_${d_key}_$R" ''
         done
@@ -55,7 +56,7 @@ load() {
         put "r_peruser_$R" 0
         put "r_limit_$R" 90
         ;;
-      detect | version | health | running | live | verify | shadow | hide | pull | digest | present | remove)
+      detect | version | health | running | live | verify | shadow | hide | elsewhere | pull | digest | present | remove)
         add "r_${KEY}_$R" "$VALUE"
         ;;
       named | peruser | user | service | scope | command | limit | settings) put "r_${KEY}_$R" "$VALUE" ;;
@@ -70,6 +71,10 @@ load() {
       reference)
         K=$((K + 1))
         put "k_text_$K" "$VALUE"
+        ;;
+      authority)
+        A=$((A + 1))
+        put "a_blob_$A" "$VALUE"
         ;;
       connect | host | isip | cafile) put "k_${KEY}_$K" "$VALUE" ;;
       ask)

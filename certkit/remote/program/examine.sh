@@ -25,48 +25,6 @@ endpoint() {
   say "served $e_status $e_chain. $e_words."
 }
 
-# entry PATH NAME DEEP: one line of a listing. Nothing of a private key leaves the host.
-entry() {
-  y_line=$(ls -ldn "$1" 2>/dev/null) || return 0
-  # shellcheck disable=SC2086 # split into words, and globbing is off
-  set -- "$1" "$2" "$3" $y_line
-  y_content=-
-  if [ "$3" = inside ] && [ -f "$1" ]; then
-    case $1 in
-      *.key) y_content=secret ;;
-      *)
-        if ! [ -r "$1" ]; then
-          y_content=unreadable
-        elif grep -q 'PRIVATE KEY' "$1" 2>/dev/null; then
-          y_content=secret
-        else
-          y_content=$(hex <"$1").
-        fi
-        ;;
-    esac
-  fi
-  say "entry $4 $6 $7 $(printf '%s' "$2" | hex). $y_content"
-}
-
-# listing KIND PATH: a directory's own line, then one for each name in it.
-listing() {
-  expand "$2"
-  l_dir=$GOT
-  say "listing $(printf '%s' "$2" | hex)."
-  [ -d "$l_dir" ] || return 0
-  entry "$l_dir/." . list
-  l_count=0
-  set +f
-  for l_path in "$l_dir"/* "$l_dir"/.[!.]*; do
-    set -f
-    [ -e "$l_path" ] || [ -L "$l_path" ] || continue
-    l_count=$((l_count + 1))
-    [ "$l_count" -le 300 ] || break
-    entry "$l_path" "${l_path##*/}" "$1"
-  done
-  set -f
-}
-
 # look PATH: a small text file.
 look() {
   expand "$1"
@@ -100,7 +58,6 @@ questions() {
         say "answer $(printf '%s' "$w_what" | hex). $w_status $(printf '%s' "$w_text" | hex)."
         ;;
       look) look "$w_what" ;;
-      *) listing "${GOT%% *}" "$w_what" ;;
     esac
   done
 }

@@ -83,6 +83,8 @@ report() {
   [ -z "$GOT" ] || say "previous $GOT"
   get "f_absent_$1"
   if [ -n "$GOT" ]; then
+    get "f_left_$1"
+    [ -z "$GOT" ] || [ "$j_reason" = - ] || say "note left_over $(printf '%s' "$j_path" | hex)."
     beside "$1"
     return
   fi
@@ -175,6 +177,7 @@ main() {
   if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID $(date -u +%s)"; fi
   find_runtimes
   drop_foreign_runtimes
+  left_overs
   count
   if [ "$O_CHECK" = 0 ] && [ "$WRITES" -gt 0 ] && [ "$FOREIGN" = 0 ]; then
     lock "$O_WAIT"

@@ -36,7 +36,11 @@ entry() {
     n_more=$(public_half "$1")
   else
     n_word='file'
-    case $n_what in *.crt | *.cert | *.pem | *.cer) n_more=$(hex <"$1") ;; esac
+    # By another name it may be the trust all the same, which nobody reads.
+    case $n_what in
+      *.[cC][rR][tT] | *.cert | *.pem | *.cer | *.der) n_more=$(hex <"$1") ;;
+      *) ! grep -q 'BEGIN CERTIFICATE' "$1" 2>/dev/null || n_more=$(hex <"$1") ;;
+    esac
   fi
   say "entry $L_PERM $L_UID $n_word $(printf '%s' "$n_what" | hex). $n_more."
 }
@@ -53,6 +57,11 @@ survey_file() {
   get "f_path_$1"
   expand "$GOT"
   v_path=$GOT
+  get "f_left_$1"
+  if [ -n "$GOT" ]; then
+    ! ours "$v_path" 2>/dev/null || say "left $(printf '%s' "$v_path" | hex)."
+    return 0
+  fi
   v_dir=${v_path%/*}
   say "place $(printf '%s' "$v_path" | hex)."
   ! ours "$v_path" 2>/dev/null || say own
@@ -104,6 +113,31 @@ survey_paths() {
 '
 }
 
+# neighbours DIRECTORY: the directories in it, and those of the registry that a pasted URL made.
+neighbours() {
+  set +f
+  for v_near in "$1"/*/ "$1"/http:/*/ "$1"/https:/*/; do
+    [ -d "$v_near" ] || continue
+    v_near=${v_near#"$1"/}
+    printf '%s\n' "${v_near%/}"
+  done | head -n 300 | hex
+  set -f
+}
+
+# survey_near FILE: what stands beside the registry's directory, once for each directory above.
+survey_near() {
+  get "f_runtime_$1"
+  [ "$GOT" = "$REPORTED" ] || return 0
+  get "f_left_$1"
+  [ -z "$GOT" ] || return 0
+  get "f_path_$1"
+  expand "$GOT"
+  v_up=${GOT%/*/*}
+  [ "$v_up" != "$v_seen" ] || return 0
+  v_seen=$v_up
+  say "beside $(printf '%s' "$v_up" | hex). $(neighbours "$v_up")."
+}
+
 # survey_settings: the insecure registries as the daemon's file has them, and nothing else of it.
 survey_settings() {
   get "r_settings_$REPORTED"
@@ -119,7 +153,10 @@ survey() {
   say "of $GOT"
   [ ! -f "$STATE/due/$GOT" ] || say due
   each_file survey_file
+  v_seen=
+  each_file survey_near
   survey_paths shadow
+  survey_paths elsewhere
   survey_settings
 }
 
@@ -129,6 +166,7 @@ main() {
   if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID $(date -u +%s)"; fi
   find_runtimes
   drop_foreign_runtimes
+  left_overs
   each_runtime tell
   each_runtime survey
   IFS=$NL

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from certkit.cli.render.fold import fold_names
+from certkit.inventory.folding import fold_names
 from certkit.cli.render.machine import junit
 from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report

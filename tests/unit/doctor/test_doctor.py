@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certkit.doctor.chain import covers, judge_chain
-from certkit.doctor.directory import holds_certificate
 from certkit.doctor.explain import explain
 from certkit.doctor.finding import CAUSE, Diagnosis, Finding, placed, weigh
 from certkit.doctor.here import View, look, resolve
@@ -20,14 +19,15 @@ from certkit.doctor.host import Home, HostFacts, judge_host
 from certkit.doctor.local import judge_here
 from certkit.doctor.proxies import caught, from_environment, shown
 from certkit.errors import ErrorKind, ExitCode, HostError
+from certkit.fleet.content import public_half
 from certkit.fleet.report import Problem, Proof
 from certkit.names import RegistryReference
 from certkit.pki.constraints import Constraints
 from certkit.pki.issue import issue_authority, issue_leaf
 from certkit.pki.keys import KeyType, generate_key
 from certkit.pki.specs import AuthoritySpec, LeafSpec
-from certkit.remote.examined import Answers, Endpoint, Entry, Examination, Reply
-from certkit.remote.report import PlaceReport, RuntimeReport
+from certkit.remote.examined import Answers, Endpoint, Examination, Reply
+from certkit.remote.survey import Directory, Entry, HostSurvey, Place, RuntimeSurvey
 from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.state import RuntimeChoice
 
@@ -74,8 +74,7 @@ LEAF = issue_leaf(
 ).certificate
 PEM = CA[0].public_bytes(serialization.Encoding.PEM)
 LEAF_PEM = LEAF.public_bytes(serialization.Encoding.PEM)
-HOME = Home((CA[0],), LEAF)
-DIRECTORY = Entry(".", "d", 0o755, 0)
+HOME = Home((CA[0],), LEAF, PEM)
 
 
 def codes(findings: list[Finding]) -> list[str]:
@@ -88,33 +87,33 @@ def codes(findings: list[Finding]) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("x509: certificate signed by unknown authority (possibly because of)", "not-distributed"),
-        ("x509: certificate relies on legacy Common Name field, use SANs instead", "name-missing"),
-        ("cannot validate certificate for 10.0.0.1: doesn't contain any IP SANs", "name-missing"),
-        ("x509: certificate is valid for a.lab, not b.lab", "name-missing"),
-        ("x509: certificate is not valid for any names, but wanted to match x", "name-missing"),
-        ("SSL: no alternative certificate subject name matches target host name", "name-missing"),
+        ("x509: certificate signed by unknown authority (possibly because of)", "missing"),
+        ("x509: certificate relies on legacy Common Name field, use SANs instead", "name_missing"),
+        ("cannot validate certificate for 10.0.0.1: doesn't contain any IP SANs", "name_missing"),
+        ("x509: certificate is valid for a.lab, not b.lab", "name_missing"),
+        ("x509: certificate is not valid for any names, but wanted to match x", "name_missing"),
+        ("SSL: no alternative certificate subject name matches target host name", "name_missing"),
         ("x509: certificate has expired or is not yet valid: current time X is after Y", "expired"),
-        ("certificate has expired or is not yet valid: current time X is before Y", "host-clock"),
-        ("error 9 at 0 depth lookup: certificate is not yet valid", "host-clock"),
+        ("certificate has expired or is not yet valid: current time X is before Y", "host_clock"),
+        ("error 9 at 0 depth lookup: certificate is not yet valid", "host_clock"),
         ("verify error:num=47:permitted subtree violation", "constraints"),
         ("missing key ca.key for client certificate ca.cert. CA certificates must", "unpaired"),
         ("Missing client certificate domain.cert for key domain.key", "unpaired"),
         ("failed to load X509 key pair: tls: found a certificate rather than a key", "unpaired"),
-        ('unable to load CA cert "/etc/docker/certs.d/x/ca.crt"', "pem-der"),
-        ("read /etc/docker/certs.d/x/old.crt: is a directory", "not-a-file"),
-        ("open /etc/docker/certs.d/registry.lab:5000: permission denied", "closed"),
-        ("http: server gave HTTP response to HTTPS client", "plain-http"),
-        ("routines:ssl3_get_record:wrong version number", "plain-http"),
+        ('unable to load CA cert "/etc/docker/certs.d/x/ca.crt"', "der"),
+        ("read /etc/docker/certs.d/x/old.crt: is a directory", "subdirectory"),
+        ("open /etc/docker/certs.d/registry.lab:5000: permission denied", "closed_mode"),
+        ("http: server gave HTTP response to HTTPS client", "plain_http"),
+        ("routines:ssl3_get_record:wrong version number", "plain_http"),
         ("proxyconnect tcp: dial tcp 10.0.0.9:3128: connect: connection refused", "proxy"),
         ("dial tcp: lookup registry.lab on 10.0.0.2:53: no such host", "unresolved"),
         ("curl: (6) Could not resolve host: registry.lab", "unresolved"),
-        ("dial tcp 10.0.0.1:5000: connect: connection refused", "port-closed"),
+        ("dial tcp 10.0.0.1:5000: connect: connection refused", "port_closed"),
         ("net/http: request canceled (Client.Timeout exceeded while waiting)", "unreachable"),
-        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "daemon-down"),
-        ("curl: (60) SSL certificate problem: unable to get local issuer", "not-distributed"),
-        ("could not be accessed on a registry to record its digest", "not-distributed"),
-        ("remote error: tls: certificate required", "client-certificate"),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "daemon_down"),
+        ("curl: (60) SSL certificate problem: unable to get local issuer", "missing"),
+        ("could not be accessed on a registry to record its digest", "missing"),
+        ("remote error: tls: certificate required", "client_certificate"),
         ("manifest for r/x not found: manifest unknown", "trusted"),
         ("no basic auth credentials", "trusted"),
         ("invalid reference format: repository name must be lowercase", "reference"),
@@ -165,17 +164,6 @@ def test_a_proxys_password_is_not_shown() -> None:
     assert from_environment("https_proxy=http://p\nNO_PROXY=a,b\nX=1\n") == ("http://p", "a,b")
 
 
-# -- files by another name ---------------------------------------------------------------------
-
-
-def test_a_certificate_is_known_whatever_its_file_is_called() -> None:
-    assert holds_certificate(PEM)
-    assert holds_certificate(CA[0].public_bytes(serialization.Encoding.DER))
-    assert holds_certificate(b"\xef\xbb\xbf" + PEM)
-    assert not holds_certificate(b"")
-    assert not holds_certificate(b"0 is no DER")
-
-
 # -- the served certificate --------------------------------------------------------------------
 
 
@@ -185,14 +173,14 @@ def served(chain: x509.Certificate, now: datetime = NOW, clock: datetime = NOW) 
 
 def test_the_served_certificate_is_judged() -> None:
     late, early = NOW + timedelta(days=11), NOW - timedelta(days=11)
-    assert served(make("x", issuer=CA)[0]) == ["name-missing", "other-certificate"]
+    assert served(make("x", issuer=CA)[0]) == ["name_missing", "other_certificate"]
     assert served(LEAF, late, late) == ["expired"]
-    assert served(LEAF, early, early) == ["not-yet-valid"]
-    assert served(LEAF, NOW, early) == ["host-clock"]
-    assert served(make("registry.lab", names=("registry.lab",))[0]) == ["other-authority"]
+    assert served(LEAF, early, early) == ["not_yet_valid"]
+    assert served(LEAF, NOW, early) == ["host_clock"]
+    assert served(make("registry.lab", names=("registry.lab",))[0]) == ["other_authority"]
     # Nobody's authority, but the same subject: the signature decides.
     false = make("lab authority", authority=True)
-    assert served(make("x", issuer=false, names=("registry.lab",))[0]) == ["other-authority"]
+    assert served(make("x", issuer=false, names=("registry.lab",))[0]) == ["other_authority"]
     assert judge_chain([LEAF], (), None, REFERENCE, NOW, NOW) == []
 
 
@@ -207,31 +195,30 @@ def test_names_are_compared_as_clients_do() -> None:
 
 
 def host(
-    listings: dict[str, list[Entry] | None] | None = None,
+    entries: list[Entry] | None = None,
     *,
     runtime: str = "docker",
     problem: ErrorKind | None = ErrorKind.TRUST,
     replies: dict[str, str] | None = None,
     general: str = "",
-    version: str = "26.1.5",
-    verification: str = "",
     clock: datetime = NOW,
     endpoint: Endpoint | None = None,
-    daemon: bool | None = True,
+    **found: Any,
 ) -> HostFacts:
-    state = desired_state([REFERENCE], PEM, RuntimeChoice((runtime,)))
-    report = RuntimeReport(runtime, version=version, daemon=daemon, verification=verification)
-    answers = Answers(
-        replies={key: Reply(0, text) for key, text in (replies or {}).items()},
-        listings=dict(listings or {}),
-    )
+    state = desired_state([REFERENCE], PEM, RuntimeChoice((runtime, "docker-rootless")))
+    [own] = [one for one in state.runtimes if one.name == runtime]
+    place = Place(own.files[0].path, entries=[] if entries is None else entries)
+    if entries is not None:
+        place.directories = [Directory(place.path.rpartition("/")[0], False, 0o755, 0)]
+    more = {"version": "26.1.5", "daemon": True, **found}
+    answers = Answers(replies={key: Reply(0, text) for key, text in (replies or {}).items()})
     examination = Examination(
-        epoch=int(clock.timestamp()),
         endpoints={REFERENCE.text: endpoint or Endpoint(("10.0.0.1",), 0, LEAF_PEM)},
         general=Answers(replies={"proxies": Reply(0, general)}),
         runtimes={(runtime, ""): answers},
     )
-    facts = HostFacts("web-1", state, PlaceReport((report,), 0), examination, NOW)
+    survey = HostSurvey([RuntimeSurvey(runtime, places=[place], **more)], int(clock.timestamp()))
+    facts = HostFacts("web-1", state, survey, examination, NOW)
     said = None if problem is None else Problem(problem, "docker: no")
     facts.proofs[runtime, "", REFERENCE.text] = Proof(
         REFERENCE.text, "ok", "ok", problem is None, problem=said
@@ -246,12 +233,8 @@ def judged(facts: HostFacts) -> list[Finding]:
     return sorted(findings, key=lambda one: -one.likelihood)
 
 
-def trusted(base: str = DOCKER, *more: Entry, content: bytes = PEM) -> dict[str, Any]:
-    own = Entry("ca.crt", "-", 0o644, 0, content)
-    return {
-        base: [DIRECTORY, Entry(REFERENCE.text, "d", 0o755, 0), *more],
-        f"{base}/{REFERENCE.text}": [DIRECTORY, own],
-    }
+def trusted(*more: Entry, content: bytes = PEM, mode: int = 0o644) -> list[Entry]:
+    return [Entry("ca.crt", "file", mode=mode, content=content), *more]
 
 
 def test_a_host_as_certkit_made_it() -> None:
@@ -259,53 +242,92 @@ def test_a_host_as_certkit_made_it() -> None:
 
 
 def test_nothing_that_works_is_called_a_cause() -> None:
-    old = Entry("registry.lab_5000_", "d", 0o755, 0)
-    found = judged(host(trusted(DOCKER, old), problem=None, version="28.0.1"))
+    old = [f"{DOCKER}/registry.lab_5000_"]
+    found = judged(host(trusted(), problem=None, version="28.0.1", shadows=old))
     assert codes(found) == ["shadowed"]
     assert found[0].likelihood < CAUSE
-    assert judged(host(trusted(DOCKER, old), version="28.0.1"))[0].likelihood >= CAUSE
+    assert judged(host(trusted(), version="28.0.1", shadows=old))[0].likelihood >= CAUSE
+    assert judged(host(trusted(), version="20.10.24", shadows=old))[-1].likelihood < CAUSE
 
 
 def test_what_the_client_says_decides_between_two() -> None:
     refused = Endpoint(("10.0.0.1",), 1, b"", "connect:errno=111")
-    found = judged(host({DOCKER: None}, problem=ErrorKind.NETWORK, endpoint=refused))
-    assert [one.code for one in found[:2]] == ["port-closed", "not-distributed"]
+    found = judged(host(problem=ErrorKind.NETWORK, endpoint=refused))
+    assert [one.code for one in found[:2]] == ["port_closed", "missing"]
     assert found[1].likelihood < CAUSE
 
 
 def test_other_flavours() -> None:
-    snap = "/var/snap/docker/current/etc/docker/certs.d"
-    facts = host({**trusted(), snap: None, f"{snap}/{REFERENCE.text}": None}, runtime="docker-snap")
-    assert judged(facts)[0].code == "wrong-place"
-    home = "~/.config/containers/certs.d"
-    listings = {
-        **trusted("/etc/containers/certs.d"),
-        home: [DIRECTORY],
-        f"{home}/{REFERENCE.text}": [DIRECTORY],
-    }
-    facts = host(listings, runtime="podman", daemon=None)
-    assert [one.code for one in judged(facts)[:2]] == ["shadowed", "empty-directory"]
-    closed = trusted("/etc/containers/certs.d")
-    closed[f"/etc/containers/certs.d/{REFERENCE.text}"][1] = Entry("ca.crt", "-", 0o600, 0, PEM)
-    assert judged(host(closed, runtime="podman", daemon=None))[0].code == "closed"
+    usual = [f"{DOCKER}/{REFERENCE.text}"]
+    found = judged(host(runtime="docker-snap", elsewhere=usual))
+    assert [one.code for one in found] == ["wrong_place", "missing"]
+    assert "certkit distribute --limit web-1" in found[1].cure
+    theirs = [f"/home/ann/.config/containers/certs.d/{REFERENCE.text}"]
+    facts = host(trusted(), runtime="podman", daemon=None, shadows=theirs)
+    assert judged(facts)[0].code == "shadowed"
+    facts = host(trusted(mode=0o600), runtime="podman", daemon=None)
+    assert judged(facts)[0].code == "closed_mode"
     insecure = json.dumps({"registries": {REFERENCE.text: {"Insecure": True}}})
-    listings = trusted("/etc/containers/certs.d")
-    facts = host(listings, runtime="podman", daemon=None, verification=insecure)
+    facts = host(trusted(), runtime="podman", daemon=None, verification=insecure)
     assert judged(facts)[0].code == "insecure"
     facts = host(
-        listings,
+        trusted(),
         runtime="podman",
         daemon=None,
         problem=ErrorKind.NETWORK,
         general="HTTPS_PROXY=http://p:1",
     )
     assert judged(facts)[0].code == "proxy"
+    desktop = {"info": json.dumps({"OperatingSystem": "Docker Desktop"})}
+    [found_desktop] = judged(host(trusted(), replies=desktop))
+    assert found_desktop.code == "desktop"
+    assert f"~/.docker/certs.d/{REFERENCE.text}" in found_desktop.cure
+
+
+def test_an_insecure_setting_is_retired_by_certkit() -> None:
+    listed = json.dumps({"IndexConfigs": {REFERENCE.text: {"Secure": False}}})
+    first = judged(host(trusted(), problem=None, verification=listed))[0]
+    assert (first.code, first.cure) == (
+        "insecure",
+        "certkit distribute --limit web-1 --retire-insecure",
+    )
+    network = json.dumps({"InsecureRegistryCIDRs": ["10.0.0.0/8"]})
+    first = judged(host(trusted(), problem=None, verification=network))[0]
+    assert first.code == "insecure" and "10.0.0.0/8" in first.proof
+    assert "certkit" not in first.cure
+
+
+def test_a_users_runtime_that_could_not_be_looked_at_is_a_finding() -> None:
+    facts = host(trusted(), problem=None)
+    no = HostError(ErrorKind.PERMISSION, "the host could not run commands as ann", "try runuser")
+    facts.survey.runtimes.append(RuntimeSurvey("docker-rootless", "ann", problem=no))
+    [one] = judged(facts)
+    assert (one.code, one.runtime, one.cure) == (
+        "unexamined",
+        "docker-rootless (ann)",
+        "try runuser",
+    )
+    assert "could not run commands as ann" in one.what
+    facts.survey.runtimes[-1].problem = None
+    facts.survey.runtimes[-1].daemon = True
+    facts.examination.problems["ann"] = no
+    assert "unexamined" in [one.code for one in judged(facts)]
+
+
+def test_what_does_not_keep_the_trust_from_being_read_is_no_cause() -> None:
+    odd = Entry("old.crt", "file", content=b"\x30\x82")
+    found = judged(host(trusted(odd)))
+    assert [one.code for one in found] == ["client_says", "der"]
+    old = make("another", authority=True)[0].public_bytes(serialization.Encoding.PEM)
+    found = judged(host(trusted(content=PEM + old)))
+    assert [one.code for one in found] == ["client_says", "foreign"]
+    assert judged(host(trusted(content=old)))[0].likelihood >= CAUSE
 
 
 def test_the_hosts_clock() -> None:
     early = NOW - timedelta(days=20)
     found = judged(host(trusted(), problem=ErrorKind.CLOCK, clock=early))
-    assert [one.code for one in found] == ["host-clock", "clock"]
+    assert [one.code for one in found] == ["host_clock", "clock", "expired_authority"]
     assert "20 days behind" in found[1].what
     off = judged(host(trusted(), problem=None, clock=NOW + timedelta(hours=2)))
     assert [one.code for one in off] == ["clock"]
@@ -319,27 +341,24 @@ def test_builders_and_builds() -> None:
         "info": "{}",
     }
     found = judged(host(trusted(), problem=None, replies=replies, version="20.10.24"))
-    assert [one.code for one in found] == ["builder", "build-restart"]
+    assert [one.code for one in found] == ["builder", "build_restart"]
     assert "docker buildx rm mine;" in found[0].cure
     assert not judged(host(trusted(), problem=None, replies={"info": "no", "builders": ""}))
 
 
 def test_the_registrys_own_key_on_a_host() -> None:
-    listings = trusted()
-    listings[f"{DOCKER}/{REFERENCE.text}"] += [
-        Entry("registry.cert", "-", 0o644, 0, LEAF_PEM),
-        Entry("registry.key", "-", 0o600, 0, "secret"),
+    more = [
+        Entry("registry.cert", "file", content=LEAF_PEM),
+        Entry("registry.key", "private", content=public_half(LEAF)),
     ]
-    [one] = judged(host(listings, problem=None))
-    assert one.code == "server-key"
-    assert "certkit renew" in one.cure
+    [one] = judged(host(trusted(*more), problem=None))
+    assert one.code == "server_key"
+    assert "certkit renew" in one.cure and "registry.cert" in one.cure
 
 
 def test_a_hosts_words_cannot_break_out_of_a_cure() -> None:
-    listings = trusted()
-    evil = Entry("a'; reboot; '.key", "-", 0o600, 0, "secret")
-    listings[f"{DOCKER}/{REFERENCE.text}"].append(evil)
-    [one] = [one for one in judged(host(listings)) if one.code == "unpaired"]
+    evil = Entry("a'; reboot; '.key", "private")
+    [one] = [one for one in judged(host(trusted(evil))) if one.code == "unpaired"]
     assert one.cure == f"""rm '{DOCKER}/{REFERENCE.text}/a'"'"'; reboot; '"'"'.key'"""
 
 
@@ -347,25 +366,25 @@ def test_another_server_under_the_same_name() -> None:
     other = make("registry.lab", names=("registry.lab",))[0]
     pem = other.public_bytes(serialization.Encoding.PEM)
     found = judged(host(trusted(), endpoint=Endpoint(("10.9.9.9",), 0, pem)))
-    assert [one.code for one in found[:2]] == ["other-server", "other-authority"]
+    assert [one.code for one in found[:2]] == ["other_server", "other_authority"]
 
 
 def test_what_no_rule_explains_is_told_in_the_clients_words() -> None:
     [one] = judged(host(trusted(), problem=ErrorKind.DAEMON))
     assert one.proof == "docker: no"
-    assert (one.code, one.likelihood) == ("client-says", CAUSE)
+    assert (one.code, one.likelihood) == ("client_says", CAUSE)
 
 
 # -- the whole diagnosis -----------------------------------------------------------------------
 
 
 def test_the_same_finding_on_many_hosts_stands_once() -> None:
-    one = Finding("plain-http", 94, "w", "p", "c")
+    one = Finding("plain_http", 94, "w", "p", "c")
     diagnosis = Diagnosis("r")
     for name in ("this machine", "a", "b"):
         diagnosis.findings += placed([one], name, "r")
     assert [(each.code, each.where) for each in diagnosis.ordered] == [
-        ("plain-http", ("this machine", "a", "b"))
+        ("plain_http", ("this machine", "a", "b"))
     ]
     assert diagnosis.exit_code is ExitCode.ATTENTION
     diagnosis.unexamined.append(("c", HostError(ErrorKind.AUTH, "no")))
@@ -387,6 +406,6 @@ def test_what_this_machine_sees() -> None:
     view = look(reference, {"HTTPS_PROXY": "http://p"})
     assert view.error is not None and view.error.kind is ErrorKind.REFUSED
     findings, seen = judge_here({reference.text: view}, [reference], HOME, NOW)
-    assert codes(findings) == ["port-closed", "loopback"]
+    assert codes(findings) == ["port_closed", "loopback"]
     assert seen[0].text == "127.0.0.1"
     assert resolve("registry.invalid") == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -13,10 +14,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from certkit.fleet.content import public_half, read_content
+from certkit.errors import ErrorKind, HostError
+from certkit.fleet.content import holds_certificate, public_half, read_content
 from certkit.fleet.directory import LEAST_FREE, Wanted
 from certkit.fleet.drift import Judged, judge_host, judge_runtime
 from certkit.fleet.findings import INFORMATION, KINDS
+from certkit.fleet.nearby import nearly
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint
 from certkit.remote.survey import Directory, Entry, HostSurvey, Place, RuntimeSurvey
@@ -109,6 +112,9 @@ GLUED = OURS.rstrip(b"\n") + pem("other")
     ("entries", "own", "expected"),
     [
         ([GONE], False, ["missing"]),
+        ([GONE, entry("ca.pem", OURS)], False, ["missing", "misnamed"]),
+        ([GONE, entry("CA.CRT", OURS)], False, ["missing", "misnamed"]),
+        ([GONE, entry("ca.cert", OURS)], False, ["missing", "unpaired"]),
         ([entry("ca.crt", pem("old"))], True, ["stale"]),
         ([entry("ca.crt", pem("old"))], False, ["foreign"]),
         ([entry("ca.crt", OURS)], False, []),
@@ -200,6 +206,63 @@ def test_a_users_own_runtime_has_that_users_modes() -> None:
     assert kinds(found) == []
 
 
+@pytest.mark.parametrize(
+    ("reference", "name", "same"),
+    [
+        ("registry.lab:5000", "registry.lab", False),
+        ("registry.lab:5000", "Registry.Lab:5000", True),
+        ("registry.lab:5000", "http:", None),
+        ("registry.lab:5000", "http:/registry.lab:5000", True),
+        ("registry.lab:5000", "https:/registry.lab", False),
+        ("registry.lab:5000", "registry.lab:5000.", True),
+        ("registry.lab:5000", "registry.lab.:5000", True),
+        ("registry.lab:5000", "registry.lab_5000", True),
+        ("registry.lab:5000", "registry.lab_5000_", True),
+        ("registry.lab:5000", "registry.lab5000", True),
+        ("registry.lab:5000", "registry.lab:5001", None),
+        ("registry.lab:5000", "registry.lab2:5000", None),
+        ("registry.lab:5000", "other.lab:5000", None),
+        ("registry.lab:5000", "registry.lab:5000.off", None),
+        ("registry.lab", "registry.lab:443", False),
+        ("registry.lab", "REGISTRY.lab", True),
+        ("10.0.0.1:5000", "10.0.0.12:5000", None),
+        ("10.0.0.1:5000", "10.0.0.1_5000", True),
+        ("[fd00::1]:5000", "fd00::1:5000", True),
+        ("[fd00::1]:5000", "[fd00::1]", False),
+        ("[fd00::1]:5000", "fd00::1", False),
+    ],
+)
+def test_names_that_are_nearly_right(reference: str, name: str, same: bool | None) -> None:
+    assert nearly(RegistryReference.parse(reference), name) is same
+
+
+def test_a_directory_of_nearly_the_right_name() -> None:
+    base = "/etc/docker/certs.d"
+    around = {base: ("registry.lab", "registry.lab_5000", "other.lab", REFERENCE.text)}
+    assert kinds(judged(neighbours=around)) == ["similar_name", "near_name"]
+    found = judged(GONE, own=False, neighbours=around, place={"directories": []})
+    assert kinds(found) == ["near_name", "near_name", "missing"]
+    assert found.findings[0].cure == f"mv {base}/registry.lab {HERE}"
+    aliased = replace(WANTED, references=(REFERENCE, RegistryReference.parse("registry.lab")))
+    assert "similar_name" not in kinds(judged(neighbours=around, wanted=aliased))
+
+
+def test_trust_where_another_flavour_looks() -> None:
+    elsewhere = [f"/home/ann/.docker/certs.d/{REFERENCE.text}"]
+    assert kinds(judged(elsewhere=elsewhere)) == []
+    assert kinds(judged(GONE, own=False, elsewhere=elsewhere)) == ["wrong_place", "missing"]
+
+
+def test_what_is_left_over_and_what_could_not_be_looked_at() -> None:
+    old = "/etc/docker/certs.d/old-alias:5000/ca.crt"
+    found = judged(left_over=[old])
+    assert kinds(found) == ["left_over"]
+    assert (found.findings[0].path, found.findings[0].cure) == (old, "certkit distribute")
+    no = HostError(ErrorKind.PERMISSION, "no", "")
+    [one] = judged(user="ann", problem=no).findings
+    assert (one.kind, one.attention) == ("unexamined", True)
+
+
 def test_the_runtime() -> None:
     insecure = json.dumps({"IndexConfigs": {"registry.lab:5000": {"Secure": False}}})
     file = "/etc/docker/daemon.json"
@@ -223,8 +286,8 @@ def test_loopback_is_insecure_by_definition_and_no_drift() -> None:
 
 
 def test_validity_is_judged_by_the_hosts_clock() -> None:
-    assert kinds(judged(epoch=EPOCH + 200 * 86400)) == ["expired"]
-    assert kinds(judged(epoch=EPOCH - 20 * 86400)) == ["expired"]
+    assert kinds(judged(epoch=EPOCH + 200 * 86400)) == ["expired_authority"]
+    assert kinds(judged(epoch=EPOCH - 20 * 86400)) == ["expired_authority"]
 
 
 def test_two_authorities_are_told_by_what_is_missing() -> None:
@@ -246,6 +309,14 @@ def test_the_host() -> None:
         assert finding.kind == "clock" and words in finding.message
     [told] = judge_host(HostSurvey(epoch=EPOCH, notes=["hm"]), EPOCH)
     assert not told.attention
+
+
+def test_a_certificate_is_known_whatever_its_file_is_called() -> None:
+    assert holds_certificate(OURS)
+    assert holds_certificate(der("ours"))
+    assert holds_certificate(b"\xef\xbb\xbf" + OURS)
+    assert not holds_certificate(b"")
+    assert not holds_certificate(b"0 is no DER")
 
 
 def test_what_go_reads() -> None:

@@ -9,18 +9,17 @@ import pytest
 from certkit.errors import HostError
 from certkit.names import RegistryReference
 from certkit.remote import program
-from certkit.remote.examined import Entry, Examination, decode_examine
+from certkit.remote.examined import Examination, decode_examine
 from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.questions import Question, general_questions, questions
 from certkit.runtimes.state import RuntimeChoice
 
 REFERENCE = RegistryReference.parse("registry.lab:5000")
-HERE = f"/etc/docker/certs.d/{REFERENCE.text}"
 
 
 def examine(host: Any, *more: Question) -> Examination:
     [runtime] = desired_state([REFERENCE], b"PEM\n", RuntimeChoice(("docker",))).runtimes
-    asked = (*questions(runtime, [REFERENCE]), *more)
+    asked = (*questions(runtime), *more)
     exchange = program.examine([REFERENCE], [(runtime, "", asked)], general_questions(), timeout=5)
     ran = host.run(exchange)
     assert ran.stderr == b""
@@ -34,13 +33,6 @@ def test_everything_comes_back_and_nothing_is_written(host: Any) -> None:
         "#!/bin/sh\necho 'Master-Key: 00FF'\necho 'connect:errno=111' >&2\n"
         "echo '-----BEGIN CERTIFICATE-----'\necho QUJD\necho '-----END CERTIFICATE-----'\nexit 1\n",
     )
-    host.put(f"{HERE}/ca.pem", b"\xef\xbb\xbfx\n", 0o640)
-    host.put(f"{HERE}/it's odd.crt", "")
-    host.put(f"{HERE}/domain.key", "do not send")
-    host.put(f"{HERE}/both.crt", "-----BEGIN EC PRIVATE KEY-----\nnor this\n")
-    host.at(f"{HERE}/old.crt").mkdir()
-    host.at(f"{HERE}/gone.crt").symlink_to("nowhere")
-    host.put("/etc/docker/certs.d/Registry.Lab:5000/ca.crt", "x")
     host.put("/etc/docker/daemon.json", '{"insecure-registries": []}\n')
     before = host.tree("etc", "var", "tmp")
     found = examine(host)
@@ -50,14 +42,6 @@ def test_everything_comes_back_and_nothing_is_written(host: Any) -> None:
     assert (endpoint.status, endpoint.words.strip()) == (1, "connect:errno=111")
     assert endpoint.chain == b"-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
     answers = found.runtimes["docker", ""]
-    inside = {entry.name: entry for entry in answers.listings[HERE] or []}
-    assert inside["ca.pem"] == Entry("ca.pem", "-", 0o640, 0, b"\xef\xbb\xbfx\n")
-    assert inside["it's odd.crt"].content == b""
-    assert inside["domain.key"].content == inside["both.crt"].content == "secret"
-    assert (inside["old.crt"].kind, inside["gone.crt"].kind) == ("d", "l")
-    assert inside["old.crt"].content is inside["gone.crt"].content is None
-    names = {entry.name for entry in answers.listings["/etc/docker/certs.d"] or []}
-    assert names == {".", "Registry.Lab:5000", REFERENCE.text}
     assert answers.files["/etc/docker/daemon.json"] == '{"insecure-registries": []}\n'
     assert answers.replies["builders"].status == 0
     assert found.general.replies["proxies"].text == ""
@@ -67,7 +51,6 @@ def test_what_is_not_there_is_told_as_such(host: Any) -> None:
     host.fake("openssl", "#!/bin/sh\nsleep 0\n")
     found = examine(host, Question("look", "/etc/passwd"), Question("run", "no", ("nonesuch",)))
     answers = found.runtimes["docker", ""]
-    assert answers.listings[HERE] is None
     assert answers.files["/etc/docker/daemon.json"] is None
     assert (answers.files["/etc/passwd"] or "").startswith("root:")
     assert answers.replies["no"].status not in (0, 124)
@@ -80,4 +63,18 @@ def test_a_cut_answer_is_no_answer() -> None:
     with pytest.raises(HostError, match="part of the answer"):
         decode_examine(b"aabbccdd end 0\n", "aabbccdd")
     with pytest.raises(HostError):
-        decode_examine(b"aabbccdd clock 0 17\naabbccdd entry x\naabbccdd end 0\n", "aabbccdd")
+        decode_examine(b"aabbccdd clock 0 17\naabbccdd answer x 1 y\naabbccdd end 0\n", "aabbccdd")
+
+
+def test_a_user_answers_for_no_other_runtime() -> None:
+    lie = f"answer {b'info'.hex()}. 0 {b'lie'.hex()}."
+    for told in (("about docker ", lie), ("clock 0 1", "about docker", lie), ("error shell . .",)):
+        lines = [
+            *("clock 0 1700000000", "about docker ", "nesting ann", "nested ann", *told),
+            *("end nested 0", "end 0"),
+        ]
+        found = decode_examine("".join(f"aabbccdd {line}\n" for line in lines).encode(), "aabbccdd")
+        assert found.epoch == 1700000000
+        assert found.runtimes["docker", ""].replies == {}
+        assert list(found.runtimes) == [("docker", "")]
+        assert list(found.problems) == ["ann"]

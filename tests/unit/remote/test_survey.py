@@ -14,6 +14,7 @@ import pytest
 from certkit.errors import ErrorKind, HostError
 from certkit.names import RegistryReference
 from certkit.remote import program
+from certkit.remote.placed import PER_USER
 from certkit.remote.protocol import decode_place
 from certkit.remote.survey import HostSurvey, decode_survey
 from certkit.runtimes.catalogue import desired_state
@@ -75,6 +76,26 @@ def test_all_kinds_of_entries(host: Any) -> None:
     assert (found["gone.crt"].kind, found["gone.crt"].link) == ("dangling", True)
     assert any(name.startswith("odd 'name") for name in found)
     assert docker.settings == ("/etc/docker/daemon.json", '"a:1","b"')
+
+
+def test_what_lies_near_the_place(host: Any) -> None:
+    host.put(f"{CERTS}/registry.lab/ca.pem", A)
+    host.put(f"{CERTS}/http:/{REFERENCE}/ca.crt", A)
+    host.put(f"{CERTS}/a file", b"")
+    host.put(f"{HERE}/odd name", A)
+    host.put(f"{HERE}/CA.CRT", b"\x30\x82")
+    host.put(f"{HERE}/notes.txt", b"hello")
+    host.put(f"/etc/containers/certs.d/{REFERENCE}/ca.crt", A)
+    [docker] = survey(host).runtimes
+    names = docker.neighbours[CERTS]
+    assert sorted(names) == ["http:", f"http:/{REFERENCE}", "registry.lab", REFERENCE]
+    assert docker.elsewhere == [f"/etc/containers/certs.d/{REFERENCE}"]
+    [place] = docker.places
+    assert {entry.name: entry.content for entry in place.entries} == {
+        "odd name": A,
+        "CA.CRT": b"\x30\x82",
+        "notes.txt": b"",
+    }
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -165,3 +186,30 @@ def test_a_rootless_runtime_is_read_and_cleared_as_its_user(
     [report] = decode_place(host.run(exchange).stdout, exchange.nonce).runtimes
     assert [(one.path, one.result) for one in report.files] == [(theirs, "changed")]
     assert not host.at("/home/ann/.config").exists(), "certkit had made it all"
+
+
+LIES = [
+    ("runtime docker", "daemon 1", "of docker", f"place {CA.encode().hex()}.", "own"),
+    ("of docker", "due"),
+    ("of docker", f"place {CA.encode().hex()}."),
+    ("start 0 17", "of docker", f"left {CA.encode().hex()}."),
+    ("nested ann", "runtime docker"),
+    ("error absent . .",),
+    (f"runtime {PER_USER} ann", "running lots"),
+    (f"runtime {PER_USER} bob", f"of {PER_USER}", "due"),
+]
+
+
+@pytest.mark.parametrize("lies", LIES)
+def test_a_lying_user_speaks_for_no_other_runtime(lies: tuple[str, ...]) -> None:
+    own = ("start 0 1700000000", "runtime docker", "daemon 0", "of docker")
+    ann = ("nesting bob", "nested bob", f"runtime {PER_USER} bob", f"of {PER_USER}")
+    lines = [*own, "nesting ann", "nested ann", *lies, "end nested 0", *ann, "end nested 0"]
+    told = "".join(f"aabbccdd {line}\n" for line in [*lines, "end 0"]).encode()
+    found = decode_survey(told, "aabbccdd")
+    docker, liar, honest = found.runtimes
+    assert (docker.name, docker.user, docker.daemon, docker.places) == ("docker", "", False, [])
+    assert not docker.restart_due and found.epoch == 1700000000
+    assert (liar.name, liar.user, liar.places) == (PER_USER, "ann", [])
+    assert liar.problem is not None
+    assert (honest.user, honest.problem) == ("bob", None)

@@ -6,22 +6,22 @@ hosts and by the registry's host.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from certkit.cli import serving, words
-from certkit.cli.flags import SpreadFlags
-from certkit.cli.gates import now, prove, waive_hosts
-from certkit.cli.session import Session
-from certkit.cli.spreading import spread
 from certkit.errors import ExitCode, InputError
-from certkit.fleet.report import FleetReport
+from certkit.fleet.report import FleetReport, Outcome
 from certkit.home import rotation, rotation_abort
 from certkit.home.passphrase import PassphraseSources
 from certkit.home.registry import RegistryFiles
 from certkit.home.rotation_report import RotationReport
 from certkit.home.served import fetch_served
 from certkit.home.waiting import NEXT, NEXT_KEY
+from certkit.inventory.folding import fold_names
+from certkit.operations.distributing import Distribution, distribute
+from certkit.operations.gates import prove, waive_hosts
+from certkit.operations.run import Run, now
+from certkit.operations.serving import serve
 from certkit.pki.bundle import fingerprint
 from certkit.pki.constraints import Permit
 from certkit.pki.rollover_state import BUILD_CACHE_MINUTES, Phase, Rollover
@@ -29,180 +29,159 @@ from certkit.secret import Secret
 
 
 class Rotating:
-    """One command's run of one step, or of several.
+    """One run of one step, or of several.
+
+    A step ends with `ExitCode.FAILED` where a host failed, with `ExitCode.ATTENTION` where a host
+    has not proven what the step was to bring it, or something is to be done by hand.
 
     Args:
-        session: The run, over all hosts of the inventory.
+        run: The run, over all hosts of the inventory.
         how: How trust is distributed.
     """
 
-    def __init__(self, session: Session, how: SpreadFlags) -> None:
-        self._session = session
+    def __init__(self, run: Run, how: Distribution) -> None:
+        self._run = run
         self._how = how
 
     @property
     def report(self) -> RotationReport:
         """Where it stands."""
-        files = self._session.files
+        files = self._run.files
         state = rotation.read_rotation(files)
         return RotationReport(files.reference.text, state, self._names)
 
     def start(
-        self, passphrases: PassphraseSources, permits: Sequence[str], *, compromised: bool
+        self,
+        passphrases: PassphraseSources,
+        permits: Sequence[str] = (),
+        *,
+        compromised: bool = False,
     ) -> ExitCode:
         """Make the new authority, distribute both, and let every host prove it."""
-        session = self._session
+        run = self._run
         parsed = [Permit.parse(text) for text in permits]
         if compromised:
-            session.warn(
+            run.warn(
                 "no overlap: from the moment a host gets the new trust until the registry serves "
                 "the new certificate, it pulls nothing; run certkit rotate switch at once"
             )
         secret = None
         if not self._state.phase.under_way:
             secret = self._new_passphrase(passphrases)
-        rotation.start(
-            session.home, session.files, secret, now(), permits=parsed, compromised=compromised
-        )
-        report = self._distribute()
-        if report.interrupted:
-            return report.exit_code
-        self._prove(handshake=False)
-        self._tell()
-        if not compromised:
-            self._say(
+        rotation.start(run.home, run.files, secret, now(), permits=parsed, compromised=compromised)
+        code = self._bring_trust()
+        if code is not ExitCode.INTERRUPTED and not compromised:
+            run.say(
                 f"`docker build` may go on with the trust it read before for "
                 f"{BUILD_CACHE_MINUTES} minutes: wait that long before you switch."
             )
-        return report.exit_code
+        return code
 
     def switch(
         self,
         passphrases: PassphraseSources,
-        waive: Sequence[str],
+        waive: Sequence[str] = (),
         *,
-        served: bool,
-        force: bool,
+        served: bool = False,
+        force: bool = False,
     ) -> ExitCode:
         """Put the new authority's certificate into service, once every host trusts both.
 
         Raises:
             GateClosedError: A host has not proven it.
         """
-        session, state = self._session, self._state
+        run, state = self._run, self._state
         if state.phase is Phase.SWITCHED:
             self._tell()
             return ExitCode.DONE
         self._only("switch", Phase.STARTED)
         settled = None if state.compromised else self._last_proof(state)
         if not state.offered:
-            self._waive(waive)
+            waive_hosts(run, waive)
             if not state.compromised:
                 self._prove(handshake=False)
-                if session.stop.interrupted:
+                if run.stop.interrupted:
                     return ExitCode.INTERRUPTED
-        offered = rotation.offer(session.home, session.files, passphrases, self._names, now())
+        offered = rotation.offer(run.home, run.files, passphrases, self._names, now())
         for warning in offered.warnings:
-            session.warn(warning)
+            run.warn(warning)
         self._warn_of_builds(settled)
 
         def seen(print_: str) -> None:
-            rotation.switch(session.home, session.files, print_, now())
+            rotation.switch(run.home, run.files, print_, now())
 
-        if served:
-            seen(self._served())
-        elif session.server is None:
-            place = session.files.path(NEXT).parent
-            self._say(
+        if not served and run.server is None:
+            place = run.files.path(NEXT).parent
+            run.say(
                 f"The inventory names no registry_host, so put {NEXT} and {NEXT_KEY} from {place} "
                 "in the place of the registry's pair and restart it: it reads them once. Then run"
             )
-            self._say("  certkit rotate switch --served")
+            run.say("  certkit rotate switch --served")
             return ExitCode.ATTENTION
-        else:
-            put = serving.deploy(
-                session,
-                check=False,
-                force=force,
-                waiting=True,
-                seen=seen,
-            )
-            if self._state.phase is not Phase.SWITCHED:
-                return put.exit_code if put.exit_code is not ExitCode.DONE else ExitCode.FAILED
-        self._refresh()
-        self._tell()
-        return ExitCode.DONE
+        code = self._serve(seen, Phase.SWITCHED, served=served, force=force, waiting=True)
+        if code is ExitCode.DONE:
+            self._refresh()
+            self._tell()
+        return code
 
-    def finish(self, waive: Sequence[str], *, destroy: bool) -> ExitCode:
+    def finish(self, waive: Sequence[str] = (), *, destroy: bool = False) -> ExitCode:
         """Take the old authority away, once every host has reached the registry by the new one.
 
         Raises:
             GateClosedError: A host has not proven it.
         """
-        session = self._session
+        run = self._run
         state = self._only("finish", Phase.SWITCHED, Phase.FINISHED)
         if state.phase is Phase.SWITCHED:
-            self._waive(waive)
+            waive_hosts(run, waive)
             self._prove(handshake=True)
-            if session.stop.interrupted:
+            if run.stop.interrupted:
                 return ExitCode.INTERRUPTED
-            rotation.finish(session.home, session.files, self._names, now(), destroy=destroy)
-        report = self._distribute()
-        self._tell()
-        return report.exit_code
+        rotation.finish(run.home, run.files, self._names, now(), destroy=destroy)
+        return self._bring_trust()
 
-    def abort(self, *, served: bool, force: bool, back_to_compromised: bool) -> ExitCode:
+    def abort(
+        self, *, served: bool = False, force: bool = False, back_to_compromised: bool = False
+    ) -> ExitCode:
         """Go back to the old authority: its certificate first, then its trust."""
-        session = self._session
+        run = self._run
         state = self._only("abort", Phase.STARTED, Phase.SWITCHED, Phase.ABORTING, Phase.ABORTED)
         if state.phase is not Phase.ABORTED:
             state = rotation_abort.abort(
-                session.home, session.files, now(), back_to_compromised=back_to_compromised
+                run.home, run.files, now(), back_to_compromised=back_to_compromised
             )
         if state.phase is Phase.ABORTING:
             if state.compromised:
                 # The hosts have the new authority alone; they need both before the old one serves.
-                report = self._distribute(show=False)
+                report = self._distribute()
                 if report.exit_code is not ExitCode.DONE:
-                    session.show(report, ["certkit rotate abort"])
+                    self._tell()
                     return report.exit_code
             self._refresh()
 
             def seen(print_: str) -> None:
-                rotation_abort.abort_done(session.home, session.files, print_, now())
+                rotation_abort.abort_done(run.home, run.files, print_, now())
 
-            if served:
-                seen(self._served())
-            elif session.server is None:
-                place = session.files.path(NEXT).parent
-                self._say(
+            if not served and run.server is None:
+                place = run.files.path(NEXT).parent
+                run.say(
                     f"Put server.crt and server.key from {place}, the old pair, back in the place "
                     "of the registry's pair and restart it. Then run"
                 )
-                self._say("  certkit rotate abort --served")
+                run.say("  certkit rotate abort --served")
                 return ExitCode.ATTENTION
-            else:
-                put = serving.deploy(
-                    session,
-                    check=False,
-                    force=force,
-                    waiting=False,
-                    seen=seen,
-                    show=False,
-                )
-                if self._state.phase is not Phase.ABORTED:
-                    return put.exit_code if put.exit_code is not ExitCode.DONE else ExitCode.FAILED
-        report = self._distribute()
-        self._tell()
-        return report.exit_code
+            code = self._serve(seen, Phase.ABORTED, served=served, force=force, waiting=False)
+            if code is not ExitCode.DONE:
+                return code
+        return self._bring_trust()
 
     @property
     def _names(self) -> list[str]:
-        return [host.name for host in self._session.hosts]
+        return [host.name for host in self._run.hosts]
 
     @property
     def _state(self) -> Rollover:
-        return rotation.read_rotation(self._session.files)
+        return rotation.read_rotation(self._run.files)
 
     def _only(self, step: str, *phases: Phase) -> Rollover:
         """Refuse before anything is asked of anybody; the home would refuse as well, later."""
@@ -216,30 +195,63 @@ class Rotating:
 
     def _refresh(self) -> None:
         """Read again what a step has changed in the home."""
-        session = self._session
-        session.files = RegistryFiles(session.files.directory)
-        session.bundle = session.files.bundle()
+        run = self._run
+        run.files = RegistryFiles(run.files.directory)
+        run.bundle = run.files.bundle()
 
-    def _distribute(self, *, show: bool = True) -> FleetReport:
+    def _distribute(self) -> FleetReport:
         self._refresh()
-        return spread(self._session, self._how, lambda _, __: [], show=show)
+        report = distribute(self._run, self._how)
+        self._run.ran(report)
+        return report
 
-    def _prove(self, *, handshake: bool) -> None:
+    def _bring_trust(self) -> ExitCode:
+        """Distribute, let every host that was reached prove it, and say where that leaves things."""
+        report = self._distribute()
+        if report.interrupted:
+            return report.exit_code
+        away = {one.name for one in report.hosts if one.outcome is Outcome.UNREACHABLE}
+        self._prove(handshake=False, besides=away)
+        failed = [one.name for one in report.hosts if one.error is not None]
+        if failed:
+            self._run.say(f"Not done on {fold_names(failed)}; mend that and run the same again.")
+        self._tell()
+        if self._run.stop.interrupted:
+            return ExitCode.INTERRUPTED
+        if report.exit_code is not ExitCode.DONE:
+            return report.exit_code
+        return ExitCode.ATTENTION if self.report.missing else ExitCode.DONE
+
+    def _serve(
+        self,
+        seen: Callable[[str], None],
+        then: Phase,
+        *,
+        served: bool,
+        force: bool,
+        waiting: bool,
+    ) -> ExitCode:
+        """Put the pair into service, or look whether somebody has; `seen` makes it `then`."""
+        if served:
+            seen(fingerprint(fetch_served(self._run.files.reference)[0]))
+            return ExitCode.DONE
+        put = serve(self._run, force=force, waiting=waiting, seen=seen)
+        self._run.ran(put.report)
+        if self._state.phase is then:
+            return ExitCode.DONE
+        code = put.report.exit_code
+        return ExitCode.FAILED if code is ExitCode.DONE else code
+
+    def _prove(self, *, handshake: bool, besides: Collection[str] = ()) -> None:
         self._refresh()
-        prove(self._session, handshake=handshake)
-
-    def _waive(self, hosts: Sequence[str]) -> None:
-        waive_hosts(self._session, self._names, hosts)
-
-    def _served(self) -> str:
-        return fingerprint(fetch_served(self._session.files.reference)[0])
+        prove(self._run, handshake=handshake, besides=besides)
 
     def _new_passphrase(self, passphrases: PassphraseSources) -> Secret | None:
         """The new key is protected as the old one is, unless the user says otherwise."""
         given = passphrases.given()
         if given is not None or passphrases.refused:
             return given
-        if not self._session.files.authority_key_protection.encrypted:
+        if not self._run.files.authority_key_protection.encrypted:
             return None
         given = passphrases.ask_new("the new authority's key", optional=False)
         if given is None:
@@ -257,21 +269,17 @@ class Rotating:
             return
         until = settled + timedelta(minutes=BUILD_CACHE_MINUTES)
         if now() < until:
-            self._session.warn(
+            self._run.warn(
                 f"`docker build` may fail for trust until {until:%H:%M} UTC, because it goes on "
                 "with the trust it read before; `docker pull` does not"
             )
 
-    def _say(self, text: str) -> None:
-        if not self._session.flags.quiet:
-            words.say(self._session.console, text)
-
     def _tell(self) -> None:
         """Say where it stands and what comes next, beside the report on standard output."""
-        found = self.report
-        self._say(f"The rotation of {found.registry}: {found.stands}.")
+        found, say = self.report, self._run.say
+        say(f"The rotation of {found.registry}: {found.stands}.")
         for host, why in found.missing:
-            self._say(f"  {host} {why}")
+            say(f"  {host} {why}")
         sentence, command = found.next_step
         if command:
-            self._say(f"Next: {sentence}: {command}")
+            say(f"Next: {sentence}: {command}")

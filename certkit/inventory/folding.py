@@ -1,4 +1,4 @@
-"""Folds host names: ``web-01 ... web-17`` become ``web-[01-17]``."""
+"""Names and numbers of hosts in words: ``web-01 ... web-17`` become ``web-[01-17]``."""
 
 from __future__ import annotations
 
@@ -65,3 +65,8 @@ def _ranges(key: tuple[str, str], digits: Sequence[str]) -> str:
 def _follows(before: str, after: str) -> bool:
     """Whether a range may go from one to the other: 09 to 10, 9 to 10, but not 9 to 010."""
     return int(after) == int(before) + 1 and str(int(after)).zfill(len(before)) == after
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 host`` or ``3 hosts``."""
+    return f"{number} {noun}" + "s" * (number != 1)

@@ -1,0 +1,1 @@
+"""What the commands do with a home, its fleet and its registry together; nothing here prints."""

@@ -1,0 +1,65 @@
+"""How hosts come past a gate of a rotation: they prove their trust, or are waived on the record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from certkit.errors import InputError
+from certkit.fleet import status as surveying
+from certkit.fleet import verify as verifying
+from certkit.fleet.directory import Wanted
+from certkit.fleet.proving import host_proofs
+from certkit.fleet.report import HostResult
+from certkit.home import rotation
+from certkit.operations.run import Run, now, targets_of
+
+
+def prove(run: Run, *, handshake: bool, besides: Collection[str] = ()) -> None:
+    """Read every host, shake hands from it where that is asked, and record what it proves.
+
+    Args:
+        run: The run.
+        handshake: Whether each host reaches the registry over TLS, too.
+        besides: Hosts that are not asked: they could not be reached a moment ago.
+    """
+    targets = [one for one in targets_of(run) if one.host.name not in besides]
+    wanted = Wanted(run.bundle.pem, run.bundle.fingerprints, run.references)
+    at = now()
+    verified: list[HostResult] = []
+    with run.running({"status": "proving"}) as running:
+        surveyed = surveying.status(
+            targets,
+            wanted,
+            running.connector,
+            running.bounds,
+            watcher=running.progress,
+            stop=run.stop,
+        )
+        if handshake and not run.stop.requested():
+            verified = verifying.verify(
+                targets,
+                run.references,
+                running.connector,
+                verifying.VerifyOptions(**vars(running.bounds)),
+                watcher=running.progress,
+                stop=run.stop,
+            )
+    for one in (*surveyed, *verified):
+        if one.error is not None:
+            run.warn(f"{one.name}: {one.error.message}")
+    rotation.record(run.home, run.files, now(), proofs=host_proofs(surveyed, at, verified))
+
+
+def waive_hosts(run: Run, hosts: Sequence[str]) -> None:
+    """Record that the next gate does not wait for these.
+
+    Raises:
+        InputError: The inventory does not know one.
+    """
+    unknown = sorted(set(hosts) - {host.name for host in run.hosts})
+    if unknown:
+        raise InputError(
+            f"--waive: the inventory has no host {unknown[0]}", "see certkit inventory"
+        )
+    if hosts:
+        rotation.record(run.home, run.files, now(), waive=hosts)

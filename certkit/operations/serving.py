@@ -1,0 +1,140 @@
+"""A pair put into service on the registry's host; the home follows what is really served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from certkit.errors import CertkitError, InputError
+from certkit.fleet.report import FleetReport
+from certkit.home import waiting as leaves
+from certkit.inventory.registry_host import RegistryHost
+from certkit.operations.run import Run, now, operator, report_of
+from certkit.registry.deploy import Deployed, DeployOptions
+from certkit.registry.deploy import deploy as put_into_service
+from certkit.registry.pair import Pair
+from certkit.registry.status import RegistryStatus, judge, look
+
+
+@dataclass(frozen=True)
+class Service:
+    """How putting a pair into service ended.
+
+    Attributes:
+        report: The registry's host, as every report has one.
+        served: Whether the pair was seen in service.
+    """
+
+    report: FleetReport
+    served: bool
+
+
+def serve(
+    run: Run,
+    *,
+    check: bool = False,
+    force: bool = False,
+    waiting: bool = False,
+    witnesses: str | None = None,
+    seen: Callable[[str], None] | None = None,
+) -> Service:
+    """Put the current or the waiting pair into service, and promote the latter.
+
+    Args:
+        run: The run.
+        check: Only look.
+        force: Replace files that certkit did not write.
+        waiting: The waiting pair, not the current one.
+        witnesses: Hosts that must see it too.
+        seen: Told the fingerprint once it is served, in place of the promotion.
+
+    Raises:
+        InputError: The inventory names no registry host, or nothing is waiting.
+        HomeError: The home is unusable.
+    """
+    server = required(run)
+    files = run.files
+    next_leaf = leaves.find_next(files)
+    known: tuple[bytes, ...]
+    if waiting:
+        if next_leaf is None:
+            raise InputError(
+                f"no new certificate of {files.reference} is waiting",
+                f"make one with certkit renew {files.reference}",
+            )
+        pair = Pair(next_leaf.chain_pem, next_leaf.key_pem).checked()
+        known = (files.server_chain_pem,)
+    else:
+        pair = Pair.current(files)
+        known = (next_leaf.chain_pem,) if next_leaf else ()
+    with run.running({"deploy": "checking" if check else "deploying"}) as running:
+        done = put_into_service(
+            server,
+            files.reference,
+            pair,
+            running.connector,
+            DeployOptions(
+                check=check,
+                force=force,
+                operator=operator(),
+                retries=running.bounds.retries,
+                known=known,
+                witnesses=run.chosen(witnesses),
+            ),
+            watcher=running.watcher,
+            stop=run.stop,
+        )
+    report = report_of(run, "registry deploy", [done.result], check=check)
+    if not check:
+        _note(run, pair, done)
+        if seen is not None and done.served:
+            seen(pair.sha256)
+        elif waiting and done.served:
+            leaves.promote(run.home, files, pair.sha256, now())
+    return Service(report, done.served)
+
+
+def standing(run: Run, witnesses: str | None) -> RegistryStatus:
+    """Look at what is served, from here and from hosts, and judge it by the home.
+
+    Raises:
+        HomeError: The home is unusable.
+    """
+    chosen = run.chosen(witnesses)
+    with run.running() as running:
+        sights = look(run.server, run.files.reference, running.connector, chosen)
+    return judge(run.files, sights, now())
+
+
+def required(run: Run) -> RegistryHost:
+    """Return the registry's own machine.
+
+    Raises:
+        InputError: Nothing says which it is.
+    """
+    server = run.server
+    if server is None:
+        raise InputError(
+            f"{run.inventory.path} does not say where the registry runs",
+            "add registry_host: {host: NAME, run: container} (docs/inventory.md), or give "
+            "--registry-host FILE",
+        )
+    return server
+
+
+def _note(run: Run, pair: Pair, done: Deployed) -> None:
+    """Write one line into the home's journal."""
+    try:
+        run.home.journal.append(
+            "registry deploy",
+            registry=run.files.reference.text,
+            what="put the server certificate into service"
+            if done.served
+            else "tried to put the server certificate into service",
+            hosts={done.result.outcome.value: done.result.name},
+            sha256=pair.sha256,
+            served=done.served,
+        )
+    except CertkitError as error:
+        # The registry is served; a full disk here must not make the report disappear.
+        run.warn(f"the home's journal has no line of this run: {error.message}")
