@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timezone
 
-from certkit.fleet.report import HostResult, Outcome, RuntimeResult
+from certkit.fleet.findings import Finding, Trusted
+from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing
+from certkit.pki.bundle import time_text
 from certkit.pki.rollover_state import HostProof
 
 # With one of these, what else lies in the directory is not what clients go by.
 _SPOILS = frozenset(
     {"missing", "empty", "unreadable", "unpaired", "subdirectory", "dangling_link"}
-    | {"hosts_toml", "shadowed", "der", "bom", "glued", "damaged", "expired_authority"}
+    | {"hosts_toml", "shadowed", "der", "bom", "glued", "damaged"}
 )
+EXPIRED = "expired"
 
 
 def host_proofs(
@@ -32,7 +35,7 @@ def host_proofs(
     """
     reached = {one.name for one in verified if _reached(one) and not served_otherwise(one, leaf)}
     return tuple(
-        HostProof(one.name, at, _trusted(one), one.name in reached)
+        HostProof(one.name, at, _trusted(one, at), one.name in reached)
         for one in surveyed
         if one.error is None and one.outcome in (Outcome.UNCHANGED, Outcome.WOULD_CHANGE)
     )
@@ -55,13 +58,13 @@ def placed_proofs(
     )
 
 
-def _trusted(host: HostResult) -> frozenset[str]:
+def _trusted(host: HostResult, at: datetime) -> frozenset[str]:
     """The authorities that every runtime trusts for every reference."""
-    every = [one for runtime in host.runtimes for one in _by_directory(runtime)]
+    every = [one for runtime in host.runtimes for one in _by_directory(runtime, at)]
     return frozenset.intersection(*every) if every else frozenset()
 
 
-def _by_directory(runtime: RuntimeResult) -> list[frozenset[str]]:
+def _by_directory(runtime: RuntimeResult, at: datetime) -> list[frozenset[str]]:
     standing = runtime.standing
     if standing is None:
         return [frozenset()]
@@ -69,9 +72,25 @@ def _by_directory(runtime: RuntimeResult) -> list[frozenset[str]]:
     for one in standing.trusts:
         found.setdefault(one.path.rpartition("/")[0], set()).add(one.sha256)
     for finding in standing.findings:
-        if finding.kind in _SPOILS:
+        if finding.kind in _SPOILS or _by_a_wrong_clock(finding, standing, at):
             found[finding.path.rpartition("/")[0]] = set()
     return [frozenset(one) for one in found.values()] or [frozenset()]
+
+
+def _by_a_wrong_clock(finding: Finding, standing: Standing, at: datetime) -> bool:
+    """Whether a host refuses an authority that has not ended, one not yet valid by its clock.
+
+    One that has ended does no harm beside its successor, and is why people rotate.
+    """
+    if finding.kind != EXPIRED:
+        return False
+    refused = [one for one in standing.findings if (one.kind, one.path) == (EXPIRED, finding.path)]
+    ended = {one.sha256 for one in standing.trusts if one.path == finding.path and _ended(one, at)}
+    return len(refused) > len(ended)
+
+
+def _ended(one: Trusted, at: datetime) -> bool:
+    return one.not_after <= time_text(at.astimezone(timezone.utc))
 
 
 def served_otherwise(host: HostResult, leaf: str) -> str:

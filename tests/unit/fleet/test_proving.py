@@ -9,7 +9,7 @@ import pytest
 
 from certkit.errors import ErrorKind
 from certkit.fleet.findings import Finding, Trusted
-from certkit.fleet.proving import host_proofs, placed_proofs
+from certkit.fleet.proving import EXPIRED, host_proofs, placed_proofs
 from certkit.fleet.report import HostResult, Outcome, Problem, Proof, RuntimeResult, Standing
 
 AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -43,6 +43,22 @@ def test_only_what_every_reference_trusts_is_proven() -> None:
 def test_a_spoilt_directory_proves_nothing(kind: str) -> None:
     finding = Finding(kind, f"{ALIAS}/ca.crt", "is not as it should be")
     [proof] = host_proofs([host(*trusted(HERE, OLD, NEW), findings=(finding,))], AT)
+    assert proof.trusts == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("until", "proves"), [("2025-12-31T00:00:00Z", True), ("2030-01-01T00:00:00Z", False)]
+)
+def test_an_old_authority_that_has_ended_does_not_stand_in_the_way(
+    until: str, proves: bool
+) -> None:
+    old, new = trusted(HERE, OLD, NEW)
+    refused = Finding(EXPIRED, f"{HERE}/ca.crt", "is not valid by this host's clock")
+    [proof] = host_proofs([host(replace(old, not_after=until), new, findings=(refused,))], AT)
+    assert proof.trusts == ({OLD, NEW} if proves else frozenset())
+    # The new one is refused as well: this host's clock is behind.
+    late = host(replace(old, not_after=until), new, findings=(refused, refused))
+    [proof] = host_proofs([late], AT)
     assert proof.trusts == frozenset()
 
 
