@@ -15,7 +15,7 @@ _SPOILS = frozenset(
     {"missing", "empty", "unreadable", "unpaired", "subdirectory", "dangling_link"}
     | {"hosts_toml", "shadowed", "der", "bom", "glued", "damaged"}
 )
-EXPIRED = "expired"
+EXPIRED = "expired_authority"
 
 
 def host_proofs(
