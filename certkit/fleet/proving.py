@@ -41,23 +41,6 @@ def host_proofs(
     )
 
 
-def placed_proofs(
-    placed: Iterable[HostResult], trusts: Iterable[str], at: datetime
-) -> tuple[HostProof, ...]:
-    """Say which hosts hold the trust that was distributed; the others are left out.
-
-    Args:
-        placed: What `certkit.fleet.distribute` did.
-        trusts: The fingerprints in what it placed.
-        at: When it began.
-    """
-    return tuple(
-        HostProof(one.name, at, frozenset(trusts), handshake=False)
-        for one in placed
-        if one.error is None and one.outcome in (Outcome.UNCHANGED, Outcome.CHANGED)
-    )
-
-
 def _trusted(host: HostResult, at: datetime) -> frozenset[str]:
     """The authorities that every runtime trusts for every reference."""
     every = [one for runtime in host.runtimes for one in _by_directory(runtime, at)]

@@ -43,7 +43,7 @@ class RotationReport:
     def missing(self) -> tuple[tuple[str, str], ...]:
         """Which hosts keep the next gate closed, and why; after the end, which lack its trust."""
         state = self.rollover
-        if state.phase is Phase.STARTED and (state.compromised or state.offered):
+        if state.phase is Phase.STARTED and state.compromised:
             return ()
         if state.phase in (Phase.IDLE, Phase.ABORTING):
             return ()

@@ -8,10 +8,11 @@ from certkit.errors import InputError
 from certkit.fleet import status as surveying
 from certkit.fleet import verify as verifying
 from certkit.fleet.directory import Wanted
-from certkit.fleet.proving import host_proofs
+from certkit.fleet.proving import host_proofs, served_otherwise
 from certkit.fleet.report import HostResult
 from certkit.home import rotation
 from certkit.operations.run import Run, now, targets_of
+from certkit.pki.bundle import fingerprint
 
 
 def prove(run: Run, *, handshake: bool, besides: Collection[str] = ()) -> None:
@@ -44,10 +45,18 @@ def prove(run: Run, *, handshake: bool, besides: Collection[str] = ()) -> None:
                 watcher=running.progress,
                 stop=run.stop,
             )
+    leaf = fingerprint(run.files.leaf)
     for one in (*surveyed, *verified):
         if one.error is not None:
             run.warn(f"{one.name}: {one.error.message}")
-    rotation.record(run.home, run.files, now(), proofs=host_proofs(surveyed, at, verified))
+        other = served_otherwise(one, leaf)
+        if other:
+            run.warn(
+                f"{one.name} is served another certificate ({other[:16]}) than the one in service "
+                f"({leaf[:16]}): does a second registry answer to that name?"
+            )
+    proofs = host_proofs(surveyed, at, verified, leaf)
+    rotation.record(run.home, run.files, now(), proofs=proofs)
 
 
 def waive_hosts(run: Run, hosts: Sequence[str]) -> None:

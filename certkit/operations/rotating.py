@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from certkit.errors import ExitCode, InputError
+from certkit.errors import ExitCode, HostError, InputError
 from certkit.fleet.report import FleetReport, Outcome
 from certkit.home import rotation, rotation_abort
 from certkit.home.passphrase import PassphraseSources
@@ -17,7 +17,7 @@ from certkit.home.registry import RegistryFiles
 from certkit.home.rotation_report import RotationReport
 from certkit.home.served import fetch_served
 from certkit.home.waiting import NEXT, NEXT_KEY
-from certkit.inventory.folding import fold_names
+from certkit.inventory.folding import fold, fold_names
 from certkit.operations.distributing import Distribution, distribute
 from certkit.operations.gates import prove, waive_hosts
 from certkit.operations.run import Run, now
@@ -96,13 +96,16 @@ class Rotating:
             return ExitCode.DONE
         self._only("switch", Phase.STARTED)
         settled = None if state.compromised else self._last_proof(state)
-        if not state.offered:
+        in_service = self._is_served(state.offered)
+        if not in_service:
             waive_hosts(run, waive)
             if not state.compromised:
                 self._prove(handshake=False)
                 if run.stop.interrupted:
                     return ExitCode.INTERRUPTED
-        offered = rotation.offer(run.home, run.files, passphrases, self._names, now())
+        # What is in service already cannot be refused any more.
+        hosts = () if in_service else self._names
+        offered = rotation.offer(run.home, run.files, passphrases, hosts, now())
         for warning in offered.warnings:
             run.warn(warning)
         self._warn_of_builds(settled)
@@ -193,6 +196,13 @@ class Rotating:
             )
         return state
 
+    def _is_served(self, leaf: str) -> bool:
+        """Whether this machine sees a certificate in service: a switch was cut short after that."""
+        try:
+            return bool(leaf) and fingerprint(fetch_served(self._run.files.reference)[0]) == leaf
+        except HostError:
+            return False
+
     def _refresh(self) -> None:
         """Read again what a step has changed in the home."""
         run = self._run
@@ -206,7 +216,7 @@ class Rotating:
         return report
 
     def _bring_trust(self) -> ExitCode:
-        """Distribute, let every host that was reached prove it, and say where that leaves things."""
+        """Distribute, let every host that was reached prove it, and say where that leads."""
         report = self._distribute()
         if report.interrupted:
             return report.exit_code
@@ -278,8 +288,8 @@ class Rotating:
         """Say where it stands and what comes next, beside the report on standard output."""
         found, say = self.report, self._run.say
         say(f"The rotation of {found.registry}: {found.stands}.")
-        for host, why in found.missing:
-            say(f"  {host} {why}")
+        for why, hosts in fold(found.missing, lambda one: one[1]):
+            say(f"  {fold_names(host for host, _ in hosts)} {why}")
         sentence, command = found.next_step
         if command:
             say(f"Next: {sentence}: {command}")

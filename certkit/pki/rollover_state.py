@@ -125,7 +125,7 @@ class Rollover:
         if self.old in proof.trusts and finished:
             return "still trusts the old authority"
         if self.phase is Phase.SWITCHED and not proof.handshake:
-            return "did not reach the registry over TLS"
+            return "did not reach the new certificate over TLS"
         return ""
 
     def to_json(self) -> dict[str, Any]:

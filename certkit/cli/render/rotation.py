@@ -16,6 +16,7 @@ from certkit.cli.render.text import plain
 from certkit.errors import CertkitError
 from certkit.fleet.report import FleetReport
 from certkit.home.rotation_report import RotationReport
+from certkit.inventory.folding import fold, fold_names
 
 
 def show(console: Console, found: RotationReport) -> None:
@@ -25,8 +26,9 @@ def show(console: Console, found: RotationReport) -> None:
     pairs = [("old", state.old), ("new", state.new)] if state.old else []
     if state.since is not None:
         pairs.append(("since", f"{state.since:%Y-%m-%d %H:%M} UTC"))
-    pairs += found.missing
-    pairs += [("waived", ", ".join(found.waived))] if found.waived else []
+    for why, hosts in fold(found.missing, lambda one: one[1]):
+        pairs.append((fold_names(host for host, _ in hosts), why))
+    pairs += [("waived", fold_names(found.waived))] if found.waived else []
     words.say_pairs(console, pairs)
     sentence, command = found.next_step
     if command:

@@ -9,7 +9,7 @@ import pytest
 
 from certkit.errors import ErrorKind
 from certkit.fleet.findings import Finding, Trusted
-from certkit.fleet.proving import EXPIRED, host_proofs, placed_proofs
+from certkit.fleet.proving import EXPIRED, host_proofs
 from certkit.fleet.report import HostResult, Outcome, Problem, Proof, RuntimeResult, Standing
 
 AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -86,10 +86,3 @@ def test_another_certificate_behind_the_name_is_no_proof(served: str, counts: bo
     )
     [proof] = host_proofs([host(*trusted(HERE, OLD, NEW))], AT, [shaken(*shown)], LEAF)
     assert proof.handshake is counts
-
-
-def test_a_placed_file_proves_its_trust_where_nothing_failed() -> None:
-    done = replace(host(), outcome=Outcome.CHANGED)
-    failed = replace(done, error=Problem(ErrorKind.DAEMON, "did not come back"))
-    [proof] = placed_proofs([done, failed, replace(done, outcome=Outcome.SKIPPED)], {NEW}, AT)
-    assert (proof.trusts, proof.at, proof.handshake) == ({NEW}, AT, False)
