@@ -56,7 +56,7 @@ for _command, _sentence in (
     (backup, "Write the whole home into one encrypted file."),
     (restore, "Make a home from a back-up."),
     (log, "Show who did what, when, to which hosts."),
-    (schema, "Print a JSON Schema: fleet or inventory."),
+    (schema, "Print a JSON Schema: fleet, inventory, rotation."),
     (demo, "Show the whole job on an embedded fleet."),
 ):
     app.command(short_help=_sentence)(_command)
