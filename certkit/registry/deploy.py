@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from certkit.inventory.model import Host
 from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference
 from certkit.pki.bundle import time_text
+from certkit.registry.last_words import last_words
 from certkit.registry.pair import Pair
 from certkit.registry.plan import deployment
 from certkit.registry.sight import Fetch, Sight, fetch, from_here, from_hosts
@@ -26,11 +26,6 @@ from certkit.transport.connection import Connection, Connector
 NAME = "registry"
 """What the registry is called among a report's runtimes."""
 
-_TELLING = re.compile(
-    r"fatal|panic|error|denied|invalid|not match|cannot|unable|fail|already", re.IGNORECASE
-)
-# What systemd says when the registry has said why already.
-_NOISE = re.compile(r"Failed with result|Main process exited|Scheduled restart|repeated too")
 _RESTARTS = ("create", "recreate", "restart")
 
 
@@ -183,8 +178,10 @@ class _Work:
 
     def _look_around(self, peer: str) -> tuple[Sight, ...]:
         fallback = peer if self.server.host.connection == "ssh" else "127.0.0.1"
-        here = from_here(self.reference, fallback, until=self.pair.sha256, fetcher=self.fetcher)
-        return (here, *from_hosts(self.options.witnesses, self.reference, self.connector))
+        wanted, reference = self.pair.sha256, self.reference
+        here = from_here(reference, fallback, until=wanted, fetcher=self.fetcher)
+        witnesses = self.options.witnesses
+        return (here, *from_hosts(witnesses, reference, self.connector, until=wanted))
 
     def _objection(self, report: DeployReport, sights: Sequence[Sight]) -> Problem | None:
         """Why this does not count as served; None when it does."""
@@ -214,7 +211,7 @@ class _Work:
             "other": f"goes on serving another certificate ({report.served[:16]})",
             "silent": f"did not serve it within {self.state.timeout} s",
         }.get(report.why, "did not come up")
-        last = f"; its last words: {_tail(report.journal)}" if report.journal else ""
+        last = f"; its last words: {last_words(report.journal)}" if report.journal else ""
         hint = "does it read the two files named in registry_host?"
         if report.result == "failed":
             hint = f"its files were right already, and nothing was changed; {hint}"
@@ -235,6 +232,11 @@ class _Work:
             notes.append(f"the registry would be told to {report.plan}")
         if self.options.check and report.before and report.before != self.pair.sha256:
             notes.append(f"serves another certificate now ({report.before[:16]})")
+        if not report.at_boot:
+            notes.append(
+                "nothing starts Podman's containers after a reboot there: "
+                "systemctl enable podman-restart"
+            )
         return RuntimeResult(
             NAME,
             changed=changed,
@@ -282,13 +284,6 @@ def _after(problem: Problem, good: bool) -> Problem:
         "old certificate either",
         hint=f"look at the registry's own log on the host; {problem.hint}",
     )
-
-
-def _tail(journal: Sequence[str]) -> str:
-    """The line that most likely tells why; a registry says a lot about other things."""
-    said = [line.strip() for line in journal if line.strip() and not _NOISE.search(line)]
-    telling = [line for line in said if _TELLING.search(line)]
-    return (telling or said or [""])[-1][-300:]
 
 
 def _silent(event: Event) -> None:

@@ -130,15 +130,35 @@ def from_host(connection: Connection, host: Host, endpoint: Endpoint) -> Sight:
 
 
 def from_hosts(
-    hosts: Sequence[Host], reference: RegistryReference, connector: Connector
+    hosts: Sequence[Host],
+    reference: RegistryReference,
+    connector: Connector,
+    *,
+    until: str = "",
+    wait: float = _WAIT,
 ) -> list[Sight]:
-    """Look from some hosts, one after the other, by the name they pull from."""
+    """Look from some hosts, one after the other, by the name they pull from.
+
+    Args:
+        hosts: Where from.
+        reference: The registry.
+        connector: Opens connections; the caller closes it.
+        until: The fingerprint that is waited for, where another one is seen: a proxy that reloads
+            may go on for a moment with what it had.
+        wait: Seconds to wait for it on each host.
+    """
+    endpoint = Endpoint(reference.endpoint, reference)
     sights = []
     for host in hosts:
         try:
             connection = connector.connect(host)
             try:
-                sights.append(from_host(connection, host, Endpoint(reference.endpoint, reference)))
+                deadline = time.monotonic() + (wait if until else 0)
+                seen = from_host(connection, host, endpoint)
+                while seen.sha256 not in ("", until) and time.monotonic() < deadline:
+                    time.sleep(_POLL)
+                    seen = from_host(connection, host, endpoint)
+                sights.append(seen)
             finally:
                 connection.close()
         except HostError as error:

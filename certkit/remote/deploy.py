@@ -154,7 +154,7 @@ def decode_deploy(stdout: bytes, nonce: str) -> DeployReport:
     """
     result: DeployReport | None = None
     files: list[FileReport] = []
-    said = {"plan": "none", "before": "-", "served": "-"}
+    said = {"plan": "none", "before": "-", "served": "-", "boot": "yes"}
     journal: list[str] = []
     for line in _checked(lines_of(stdout, nonce)):
         words = line.rest.split(" ")
@@ -174,6 +174,7 @@ def decode_deploy(stdout: bytes, nonce: str) -> DeployReport:
                 seconds=_number(words[1]) / 100,
                 why=cast(Why, _one_of(words[2], get_args(Why))),
                 journal=tuple(text[:400] for text in journal),
+                at_boot=said["boot"] != "no",
             )
     if result is None:
         raise nonsense("no word of the deployment's end")

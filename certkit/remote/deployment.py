@@ -114,6 +114,7 @@ class DeployReport:
         why: What was wrong: it did not ``start``, ``ended`` again, went on serving an``other``
             certificate, or was ``silent``.
         journal: The registry's last words when it did not come up.
+        at_boot: False where nothing would start the container after a reboot.
     """
 
     result: DeployResult
@@ -124,6 +125,7 @@ class DeployReport:
     seconds: float = 0.0
     why: Why = "-"
     journal: tuple[str, ...] = ()
+    at_boot: bool = True
 
 
 @dataclass(frozen=True)

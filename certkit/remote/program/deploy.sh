@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034 # the parts are joined before they run
+# shellcheck shell=sh disable=SC2034,SC2154 # the parts are joined before they run
 # Deploying: the pair placed as one, the registry made to take it up, and what it serves compared; where
 # that is not the new one, the old pair comes back. `settle` ends it, `revert` undoes it, each on the
 # operator's word.
@@ -74,6 +74,18 @@ tell_files() {
   done
 }
 
+# look_at: the files, what is served, and so what is to be done.
+look_at() {
+  survey
+  served
+  say "before $SERVED"
+  # Begun by a run that was cut, and carried through: nothing is left but to settle it.
+  case $PLAN.$SERVED in
+    restart."$S_WANT" | reload."$S_WANT") [ "$WRITES" != 0 ] || [ -n "$IDLE" ] || PLAN=none ;;
+  esac
+  say "plan $PLAN"
+}
+
 # needed: is there anything to do?
 needed() {
   [ "$WRITES" = 0 ] && [ -z "$IDLE" ] && ! [ -f "$DUE" ] || return 0
@@ -84,9 +96,14 @@ needed() {
   [ "$OPENSSL" = yes ] && [ "$SERVED" != "$S_WANT" ]
 }
 
-# keep: for the way back. While a deployment is due, what it kept is what was last known to be served.
+# keep: for the way back. While a deployment is due, what it kept is what was last known to be served;
+# CUT=yes then.
 keep() {
-  [ ! -f "$DUE" ] || return 0
+  CUT=
+  if [ -f "$DUE" ]; then
+    CUT=yes
+    return
+  fi
   k_said=$( (umask 077 && mkdir -p "$SHELF") 2>&1) || fail_io "$SHELF" "$k_said"
   rm -f "$SHELF/old.1" "$SHELF/old.2"
   for k_n in 1 2; do
@@ -200,6 +217,7 @@ main() {
   DUE=$SHELF/due
   LOG=$STATE/registry.log
   WHY=
+  m_word=unchanged
   now
   STARTED=$NOW
   acquaint
@@ -217,11 +235,8 @@ main() {
     say "served $SERVED"
     result "$WORD"
   fi
-  survey
-  served
-  say "before $SERVED"
-  say "plan $PLAN"
-  m_word=unchanged
+  at_boot
+  look_at
   if [ "$FOREIGN" -gt 0 ] && [ "$O_FORCE" = 0 ]; then
     tell_files
     result foreign
@@ -238,7 +253,9 @@ main() {
   fi
   lock "$O_WAIT"
   (: >"$LOG") 2>/dev/null || LOG=/dev/null
-  survey
+  # Whoever held the lock has changed what was seen before.
+  [ "$l_left" = "$O_WAIT" ] || acquaint
+  look_at
   [ "$FOREIGN" = 0 ] || [ "$O_FORCE" = 1 ] || result foreign
   fetch
   sweep
@@ -249,7 +266,10 @@ main() {
   keep
   swap
   tell_files
-  if [ "$S_WAY" = files ]; then result changed; fi
+  if [ "$PLAN" = none ]; then
+    say "served $SERVED"
+    result changed
+  fi
   m_since=$(date -u +%s)
   # Another one of the same look may be served still while the new one starts: not before it is told.
   if activate && until_served "$S_WANT"; then
@@ -259,7 +279,7 @@ main() {
   WHY=${WHY:-start}
   say "served $SERVED"
   say "journal $(last_words "$m_since")"
-  if [ "$WRITES" = 0 ] && [ "$PLAN" != create ] && [ "$PLAN" != recreate ]; then
+  if [ "$WRITES" = 0 ] && [ -z "$CUT" ] && [ "$PLAN" != create ] && [ "$PLAN" != recreate ]; then
     # Nothing is new, so there is nothing to go back to.
     forget_old
     result failed

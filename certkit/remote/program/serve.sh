@@ -163,6 +163,12 @@ acquaint() {
   esac
 }
 
+# at_boot: Podman has no daemon that starts containers; a unit of its own does, where it is enabled.
+at_boot() {
+  [ "$S_WAY.$S_ENGINE" = container.podman ] || return 0
+  case $(guard 10 systemctl is-enabled podman-restart.service 2>/dev/null) in enabled*) ;; *) say 'boot no' ;; esac
+}
+
 # fetch: the image, before anything is touched.
 fetch() {
   [ "$S_WAY" = container ] || return 0
@@ -174,6 +180,10 @@ fetch() {
 
 # run_it: a new container.
 run_it() { call "$S_LIMIT" "$S_ENGINE$NL$S_ARGS"; }
+
+# old_stopped: the container that a new one stands in for. A daemon that starts, after a power cut, starts
+# both of them, and the old one would hold the port.
+old_stopped() { ! has_container "$S_NAME-certkit-old" || engine stop "$S_NAME-certkit-old"; }
 
 # activate: make the registry take up its files. Bounded; what is said goes to a file, since a daemon
 # that a script starts would keep a pipe, and with it the operator's connection, open.
@@ -192,13 +202,21 @@ activate() {
       compose.*)
         if [ -n "$(compose ps -q "$S_SERVICE")" ]; then compose restart "$S_SERVICE"; else compose up -d "$S_SERVICE"; fi
         ;;
-      container.create) run_it ;;
-      container.recreate)
-        engine rename "$S_NAME" "$S_NAME-certkit-old" && engine stop "$S_NAME-certkit-old" && run_it
-        ;;
+      container.create) old_stopped && run_it ;;
+      container.recreate) engine rename "$S_NAME" "$S_NAME-certkit-old" && old_stopped && run_it ;;
+      container.*) old_stopped && engine restart "$S_NAME" ;;
       *) engine restart "$S_NAME" ;;
     esac
   ) >"$LOG" 2>&1 </dev/null
+}
+
+# restless ENGINE...: whether a container does not run, or was started again since the last look: Podman
+# does that at once, so that it is hardly ever seen at rest.
+restless() {
+  d_now=$(guard 10 "$@" 2>/dev/null)
+  d_then=$RESTARTS
+  RESTARTS=${d_now#* }
+  [ "$d_now" != "running $d_then" ]
 }
 
 # down: whether what runs the registry has ended, or ends again and again.
@@ -208,7 +226,13 @@ down() {
       case $(guard 10 systemctl is-active "$S_UNIT" 2>/dev/null) in active | reloading | refreshing) return 1 ;; esac
       ;;
     container | existing)
-      case $(engine container inspect -f '{{.State.Status}}' "$S_NAME" 2>/dev/null) in running) return 1 ;; esac
+      restless "$S_ENGINE" container inspect -f '{{.State.Status}} {{.RestartCount}}' "$S_NAME"
+      ;;
+    compose)
+      # Asking compose costs too much to do it each time; its second generation lists what runs only.
+      [ -n "$MEMBER" ] || MEMBER=$(compose ps -q "$S_SERVICE" 2>/dev/null)
+      MEMBER=${MEMBER%%"$NL"*}
+      [ -z "$MEMBER" ] || restless docker container inspect -f '{{.State.Status}} {{.RestartCount}}' "$MEMBER"
       ;;
     *) return 1 ;;
   esac
@@ -221,6 +245,8 @@ until_served() {
   now
   u_end=$((NOW + S_LIMIT * 100))
   u_other=
+  MEMBER=
+  RESTARTS=0
   u_down=0
   u_polls=0
   while :; do

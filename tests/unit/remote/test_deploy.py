@@ -56,8 +56,8 @@ case "$*" in
   'container inspect -f {{.Name}} '*) [ -f "/state/c-$last" ] ;;
   'container inspect -f {{index'*) cat "/state/c-$last" ;;
   'container inspect -f {{.State.Running}} '*) [ -f /state/serving ] && echo true ;;
-  'container inspect -f {{.State.Status}} '*)
-    if [ -f /state/serving ]; then echo running; else echo exited; fi ;;
+  'container inspect -f {{.State.Status}} {{.RestartCount}} '*)
+    if [ -f /state/serving ]; then echo running 0; else echo exited 0; fi ;;
   'rename '*) mv "/state/c-$2" "/state/c-$3" ;;
   'stop '*) rm -f /state/serving ;;
   'rm -f '*) [ ! -f "/state/c-$3" ] || rm -f "/state/c-$3" ;;
@@ -232,6 +232,29 @@ def test_a_deployment_that_was_cut_is_finished_by_the_next(dash: Any) -> None:
     assert dash.at("/state/serving").read_text().strip() == OLD
 
 
+def test_a_bad_pair_that_a_cut_run_left_in_place_goes_too(dash: Any) -> None:
+    deployed(dash, wanted(OLD))
+    assert tell(dash, wanted(NEW)).result == "changed"  # and the machine goes down before a word
+    dash.put(KEY, "BAD\n", 0o600)
+    dash.at("/state/serving").unlink()
+    report = tell(dash, wanted(NEW, "BAD\n"))
+    assert [file.result for file in report.files] == ["same", "same"]
+    assert report.result == "rolled_back"
+    assert dash.at("/state/serving").read_text().strip() == OLD
+    assert dash.at(KEY).read_text() == SECRET
+
+
+def test_what_a_cut_run_carried_through_is_settled_without_a_restart(dash: Any) -> None:
+    deployed(dash, wanted(OLD))
+    assert tell(dash, wanted(NEW)).result == "changed"  # and nobody settles it
+    restarts = dash.at("/state/log").read_text().count("restart registry")
+    report = tell(dash, wanted(NEW))
+    assert (report.result, report.plan, report.served) == ("changed", "none", NEW)
+    assert dash.at("/state/log").read_text().count("restart registry") == restarts
+    assert tell(dash, wanted(NEW), "settle").result == "settled"
+    assert tell(dash, wanted(NEW)).result == "unchanged"
+
+
 def test_a_container_is_started_then_restarted_then_replaced(host: Any) -> None:
     report = tell(host, container(OLD))
     assert (report.result, report.plan) == ("changed", "create")
@@ -312,6 +335,36 @@ def test_the_keys_owner_can_be_set(dash: Any) -> None:
     assert tell(dash, state).result == "changed"
     there = dash.at(KEY).stat()
     assert (there.st_uid, there.st_gid, there.st_mode & 0o777) == (1234, 1234, 0o640)
+
+
+def test_labels_where_selinux_is_on(dash: Any) -> None:
+    dash.fake("selinuxenabled", "#!/bin/sh\n")
+    dash.fake("chcon", '#!/bin/sh\necho "chcon $*" >>/state/labels\n')
+    dash.fake("matchpathcon", "#!/bin/sh\necho system_u:object_r:cert_t:s0\n")
+    dash.fake("restorecon", '#!/bin/sh\necho "restorecon $*" >>/state/labels\n')
+
+    def labels() -> list[str]:
+        lines = dash.at("/state/labels").read_text().splitlines()
+        dash.at("/state/labels").unlink()
+        return [
+            line.replace(str(line.split("/")[-1]), "*") if ".certkit-" in line else line
+            for line in lines
+        ]
+
+    deployed(dash, container(OLD))
+    # A container may read neither the files nor the directories under any other label.
+    assert set(labels()) == {
+        *("chcon -t container_file_t /srv", "chcon -t container_file_t /srv/certs"),
+        "chcon -t container_file_t /srv/certs/*",
+    }
+    deployed(dash, container(NEW))
+    # As what is replaced, the key being the same here.
+    assert labels() == [f"chcon --reference={CERTIFICATE} /srv/certs/*"]
+    dash.at(CERTIFICATE).unlink()
+    dash.at(KEY).unlink()
+    dash.at("/state/serving").unlink()
+    assert tell(dash, wanted(OLD)).result == "changed"
+    assert set(labels()) == {"chcon system_u:object_r:cert_t:s0 /srv/certs/*"}
 
 
 def test_a_look(host: Any) -> None:
