@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,8 +42,9 @@ def inventory(
     if host is not None and (flags.limit is not None or flags.exclude is not None):
         raise InputError("--host and --limit or --exclude exclude each other", "keep one")
     from certkit.cli.words import console_for, say_json
+    from certkit.fleet.targets import check_runtimes
     from certkit.inventory import Overrides, load
-    from certkit.inventory.describe import document
+    from certkit.inventory.describe import document, missing_identities
 
     found = load(
         flags.inventory or DEFAULT_INVENTORY,
@@ -50,6 +52,8 @@ def inventory(
     )
     chosen: Sequence[Host]
     chosen = [_one(found, host)] if host is not None else _listed(found, flags.limit, flags.exclude)
+    check_runtimes(chosen)
+    found = replace(found, warnings=(*found.warnings, *missing_identities(chosen)))
     _warn(found)
     if output is DocumentOutput.JSON:
         say_json(document(found, chosen))

@@ -59,7 +59,7 @@ def nearby(
     missing = not any(entry.name == "ca.crt" for entry in place.entries)
     for name in survey.neighbours.get(base, ()):
         path = f"{base}/{name}"
-        if name in known or path in survey.shadows:
+        if name in known or (path in survey.shadows and not missing):
             continue
         same = nearly(reference, name)
         cure = put_aside(path) if there else f"mv {quote(path)} {quote(right)}"

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from certkit.inventory.folding import fold_names
 from certkit.inventory.model import Become, Host, Inventory, Timeouts
 from certkit.inventory.registry_host import RegistryHost
 from certkit.secret import Secret
@@ -44,6 +45,24 @@ def explain(host: Host) -> list[Explained]:
     if host.vars:
         rows.append(Explained("vars", ", ".join(sorted(map(str, host.vars))), "not used"))
     return rows
+
+
+def missing_identities(hosts: Sequence[Host]) -> list[str]:
+    """Return a warning for each identity file that was named and is not on this machine.
+
+    What ssh_config names is left alone: it lists defaults that few people have all of.
+    """
+    named: dict[tuple[Path, str], list[str]] = {}
+    for host in hosts:
+        origin = host.origins.get("identity_files", "")
+        if origin and "(ssh -G" not in origin:
+            for path in host.identity_files:
+                named.setdefault((path, origin), []).append(host.name)
+    return [
+        f"{origin}: the identity file {path} is not there ({fold_names(names)})"
+        for (path, origin), names in named.items()
+        if not path.exists()
+    ]
 
 
 def document(inventory: Inventory, hosts: Sequence[Host]) -> dict[str, Any]:

@@ -50,18 +50,7 @@ def desired_state(
     """
     if not references:
         raise InputError("no registry was given", "name it, such as registry.lab:5000")
-    for name in choice.runtimes:
-        if name not in _RUNTIMES and name != AUTO:
-            close = get_close_matches(name, (*NAMES, AUTO), 1)
-            raise InputError(
-                f"runtime {name!r} is not known",
-                f"did you mean {close[0]}?" if close else f"use {AUTO} or {', '.join(NAMES)}",
-            )
-    if AUTO in choice.runtimes and len(choice.runtimes) > 1:
-        raise InputError(
-            f"runtime {AUTO} stands alone, and here it stands beside names",
-            f"write either {AUTO} or the names",
-        )
+    check_names(choice.runtimes)
     chosen = tuple(dict.fromkeys(choice.runtimes))
     automatic = AUTO in chosen or not chosen
     plain = replace(choice, service=None, certs_dir=None, restart_command=None)
@@ -76,6 +65,26 @@ def desired_state(
         if automatic or name in chosen
     )
     return HostState(references[0].text, runtimes, tuple(_BLOCK.findall(bundle_pem)))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what an inventory may not say of a host's runtimes.
+
+    Raises:
+        InputError: An unknown runtime, or ``auto`` beside a name.
+    """
+    for name in names:
+        if name not in _RUNTIMES and name != AUTO:
+            close = get_close_matches(name, (*NAMES, AUTO), 1)
+            raise InputError(
+                f"runtime {name!r} is not known",
+                f"did you mean {close[0]}?" if close else f"use {AUTO} or {', '.join(NAMES)}",
+            )
+    if AUTO in names and len(names) > 1:
+        raise InputError(
+            f"runtime {AUTO} stands alone, and here it stands beside names",
+            f"write either {AUTO} or the names",
+        )
 
 
 def advice(

@@ -128,3 +128,28 @@ def test_the_schema_is_served(command: Command) -> None:
     ran = command("schema", "inventroy")
     assert ran.code == 2
     assert "did you mean 'inventory'" in ran.err
+
+
+def test_an_unknown_runtime_is_refused_with_its_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yaml").write_text(
+        "registry: reg.lab\nhosts:\n  a:\n    runtime: docker\n  b:\n    runtime: podmann\n"
+    )
+    ran = command("inventory")
+    assert (ran.code, ran.out) == (2, "")
+    assert "hosts.yaml:6 host b: runtime 'podmann' is not known" in ran.err
+    assert "did you mean podman?" in ran.err
+    assert command("inventory", "--limit", "a").code == 0
+
+
+def test_an_identity_file_that_is_not_there_is_told_once(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("")
+    (tmp_path / "hosts.yaml").write_text(
+        "registry: reg.lab\ndefaults: {identity_file: nowhere}\n"
+        "hosts:\n  web[1:3]: {}\n  own: {identity_file: there}\n"
+    )
+    ran = command("inventory")
+    assert ran.code == 0
+    assert ran.err.count("identity file") == 1
+    assert "hosts.yaml:2" in ran.err and "nowhere is not there (web[1-3])" in ran.err
+    [warning] = command("inventory", "-o", "json").json["warnings"]
+    assert "nowhere" in warning
