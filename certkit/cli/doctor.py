@@ -55,6 +55,7 @@ def doctor(
     from certkit.doctor.here import look
     from certkit.doctor.host import Home, judge_host
     from certkit.doctor.local import judge_here
+    from certkit.home.request import Origin
 
     if explain is not None:
         raise typer.Exit(render.explained(explain, output).value)
@@ -69,7 +70,13 @@ def doctor(
         files, references = session.files, session.references
     truth = Home()
     if files is not None:
-        truth = Home(files.bundle().certificates, files.leaf, files.bundle().pem)
+        truth = Home(
+            files.bundle().certificates,
+            files.leaf,
+            files.bundle().pem,
+            files.server_chain[1:],
+            files.request.origin is Origin.OWN,
+        )
     views = {reference.text: look(reference) for reference in references}
     diagnosis = Diagnosis(references[0].text)
     findings, seen = judge_here(views, references, truth, datetime.now(timezone.utc))
@@ -77,10 +84,9 @@ def doctor(
     diagnosis.seen += seen
     if session is not None:
         from certkit.doctor.hosts import examine
-        from certkit.fleet.targets import targets_for
+        from certkit.operations.run import targets_of
 
-        settings = session.inventory.settings
-        targets = targets_for(session.hosts, references, session.bundle.pem, settings)
+        targets = targets_of(session)
         with session.running({"examine": "examining"}) as running:
             facts, diagnosis.unexamined = examine(
                 targets,

@@ -29,16 +29,19 @@ def judge_chain(
     reference: RegistryReference,
     now: datetime,
     clock: datetime,
+    *,
+    strict: bool = True,
 ) -> list[Finding]:
     """Judge what a registry serves.
 
     Args:
         chain: As served, the registry's own certificate first.
-        roots: The home's bundle; empty when there is no home to judge by.
+        roots: What it may be signed by; empty when there is no home to judge by.
         home_leaf: What the home says is served.
         reference: As image names write it.
         now: The time here.
         clock: The time by the clock of the host that looked; `now` when that is this machine.
+        strict: See `certkit.pki.verify.verify_server`.
     """
     leaf = chain[0]
     findings = [*_dates(leaf, now, clock), *_names(leaf, reference)]
@@ -49,7 +52,7 @@ def judge_chain(
         return findings
     if not findings:
         try:
-            verify_server(chain, roots, [reference.subject_name], now)
+            verify_server(chain, roots, [reference.subject_name], now, strict=strict)
         except CertkitError as error:
             findings.append(
                 Finding(

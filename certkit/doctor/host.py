@@ -59,11 +59,20 @@ class Home:
         roots: What hosts are to trust; empty when there is no home.
         leaf: What the registry should serve.
         content: The file that hosts are to have.
+        between: The authorities between a root and the leaf, which not every library tells.
+        strict: Whether the chain is held to the Web PKI's profile: not another authority's.
     """
 
     roots: tuple[x509.Certificate, ...] = ()
     leaf: x509.Certificate | None = None
     content: bytes = b""
+    between: tuple[x509.Certificate, ...] = ()
+    strict: bool = True
+
+    @property
+    def anchors(self) -> tuple[x509.Certificate, ...]:
+        """What a served certificate may be signed by."""
+        return (*self.roots, *self.between)
 
 
 def judge_host(
@@ -103,7 +112,15 @@ def judge_host(
         proofs = [proof for key, proof in facts.proofs.items() if key[2] == reference.text]
         general = list(reached_from_host(endpoint, reference, here[reference.text], chain))
         if chain:
-            general += judge_chain(chain, home.roots, home.leaf, reference, facts.received, clock)
+            general += judge_chain(
+                chain,
+                home.anchors,
+                home.leaf,
+                reference,
+                facts.received,
+                clock,
+                strict=home.strict,
+            )
         kinds = {proof.problem.kind for proof in proofs if proof.problem is not None}
         works = bool(proofs) and all(proof.proven for proof in proofs)
         one_kind = next(iter(kinds)) if len(kinds) == 1 else None
@@ -150,6 +167,8 @@ def _runtime(
     findings += judge_trust(
         runtime, reference, wanted, survey.epoch, survey.uid, endpoint.addresses or ()
     )
+    if state.vouched and proof is not None and proof.proven:
+        findings = [one for one in findings if one.code != "missing"]
     kind = proof.problem.kind if proof is not None and proof.problem is not None else None
     weighed = weigh(findings, kind, works=proof is not None and proof.proven)
     if (

@@ -37,7 +37,9 @@ def judge_here(
         seen += seen_from_here(view, reference)
         found = reached_from_here(view, reference)
         if view.chain:
-            found += judge_chain(view.chain, home.roots, home.leaf, reference, now, now)
+            found += judge_chain(
+                view.chain, home.anchors, home.leaf, reference, now, now, strict=home.strict
+            )
         findings += placed(found, HERE, reference.text)
         if reference.is_loopback:
             findings.append(

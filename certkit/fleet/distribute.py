@@ -18,6 +18,7 @@ from certkit.fleet.report import FAILURES, HostResult, Outcome, Problem
 from certkit.fleet.restart import restart_job
 from certkit.fleet.stock import placed_end, take_stock
 from certkit.fleet.stop import Stop
+from certkit.fleet.system import needs_nothing
 from certkit.fleet.talk import RemoteTalk, Talk
 from certkit.fleet.waves import Budget
 from certkit.inventory.model import RestartPolicy
@@ -108,6 +109,10 @@ def _place(run: _Run, job: Job) -> None:
             return
         try:
             with crew.clocked(job):
+                if guarded(lambda: needs_nothing(crew, run.talk, job)):
+                    crew.accepted(job.host)
+                    run.settle(crew.finish(job, Outcome.UNCHANGED))
+                    return
                 job.placed = placed = guarded(
                     lambda: crew.attempt(job, partial(_exchange, run, job))
                 )

@@ -16,6 +16,7 @@ from certkit.fleet.plan import Target
 from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing
 from certkit.fleet.stock import nothing_found
 from certkit.fleet.stop import Stop
+from certkit.fleet.system import ALREADY, vouched_for
 from certkit.fleet.talk import RemoteTalk, Talk
 from certkit.remote.survey import HostSurvey, RuntimeSurvey
 from certkit.transport.connection import Connection, Connector
@@ -74,26 +75,40 @@ def _look(crew: Crew, talk: Talk, wanted: Wanted, job: Job) -> None:
         try:
             with crew.clocked(job):
                 survey, told_at = guarded(lambda: crew.attempt(job, ask))
+                vouched = guarded(lambda: vouched_for(crew, talk, job, survey))
         except HostError as error:
             crew.fail(job, error)
             return
         crew.accepted(job.host)
     try:
-        outcome = guarded(lambda: _judge(job, survey, wanted, told_at))
+        outcome = guarded(lambda: _judge(job, survey, wanted, told_at, vouched))
     except HostError as error:
         crew.fail(job, error)
         return
     crew.finish(job, outcome)
 
 
-def _judge(job: Job, survey: HostSurvey, wanted: Wanted, told_at: float) -> Outcome:
+def _judge(
+    job: Job,
+    survey: HostSurvey,
+    wanted: Wanted,
+    told_at: float,
+    vouched: frozenset[tuple[str, str]],
+) -> Outcome:
     job.clock = survey.epoch - told_at
     job.findings = judge_host(survey, told_at)
     if not survey.runtimes:
         nothing = nothing_found(job.state)
         job.findings += (Finding("no_runtime", "", nothing.message, nothing.hint),)
     job.runtimes = [
-        _result(runtime, wanted, survey.epoch, survey.uid) for runtime in survey.runtimes
+        _result(
+            runtime,
+            wanted,
+            survey.epoch,
+            survey.uid,
+            vouched=(runtime.name, runtime.user) in vouched,
+        )
+        for runtime in survey.runtimes
     ]
     found = [*job.findings]
     for runtime in job.runtimes:
@@ -101,15 +116,23 @@ def _judge(job: Job, survey: HostSurvey, wanted: Wanted, told_at: float) -> Outc
     return Outcome.WOULD_CHANGE if any(one.attention for one in found) else Outcome.UNCHANGED
 
 
-def _result(survey: RuntimeSurvey, wanted: Wanted, epoch: int, uid: int) -> RuntimeResult:
+def _result(
+    survey: RuntimeSurvey, wanted: Wanted, epoch: int, uid: int, *, vouched: bool
+) -> RuntimeResult:
     judged = judge_runtime(survey, wanted, epoch, uid)
+    findings = judged.findings
+    if vouched:
+        findings = (
+            *(one for one in findings if one.kind != "missing"),
+            Finding("note", "", f"{survey.name}: {ALREADY}"),
+        )
     free = [place.free for place in survey.places if place.free is not None]
     return RuntimeResult(
         name=f"{survey.name} ({survey.user})" if survey.user else survey.name,
         version=survey.version,
         standing=Standing(
             trusts=judged.trusts,
-            findings=judged.findings,
+            findings=findings,
             daemon=survey.daemon,
             running=survey.running,
             live_restore=survey.live_restore,

@@ -5,31 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from certkit.errors import InputError
 from certkit.fleet.plan import Target
 from certkit.fleet.policy import policy_for
 from certkit.inventory.model import Host, RestartPolicy, Settings
 from certkit.names import RegistryReference
-from certkit.runtimes.catalogue import check_names, desired_state
-from certkit.runtimes.state import HostState, RuntimeChoice, removal
-
-
-def check_runtimes(hosts: Sequence[Host]) -> None:
-    """Refuse hosts whose runtimes nobody knows, with the place in the inventory.
-
-    Raises:
-        InputError: A host's runtime is not known.
-    """
-    checked: set[tuple[str, ...]] = set()
-    for host in hosts:
-        if host.runtimes in checked:
-            continue
-        checked.add(host.runtimes)
-        try:
-            check_names(host.runtimes)
-        except InputError as error:
-            place = host.origins.get("runtimes", f"host {host.name}")
-            raise InputError(f"{place}: {error.message}", error.hint) from None
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import HostState, RuntimeChoice, beside_system, removal
 
 
 def targets_for(
@@ -39,6 +20,7 @@ def targets_for(
     settings: Settings,
     asked: RestartPolicy | None = None,
     *,
+    vouched: str = "",
     remove: bool = False,
 ) -> tuple[Target, ...]:
     """Say for each host what it should look like and when it may be restarted.
@@ -49,12 +31,12 @@ def targets_for(
         bundle_pem: The authorities to trust.
         settings: What the inventory says about the run.
         asked: The command line's restart policy; None when it was not given.
+        vouched: The certificate that hosts' own systems may vouch for; see `RuntimeState`.
         remove: Whether the trust is to be taken away.
 
     Raises:
         InputError: A host's runtime is not known.
     """
-    check_runtimes(hosts)
     # Most hosts want the same; a state holds the bundle, and its digest is computed from it.
     states: dict[RuntimeChoice, HostState] = {}
     targets = []
@@ -68,7 +50,7 @@ def targets_for(
             timeout=math.ceil(host.timeouts.restart),
         )
         if choice not in states:
-            state = desired_state(references, bundle_pem, choice)
+            state = beside_system(desired_state(references, bundle_pem, choice), vouched)
             states[choice] = removal(state) if remove else state
         targets.append(Target(host, states[choice], policy_for(host, settings, asked)))
     return tuple(targets)

@@ -145,7 +145,13 @@ def _probe_all(
     if not placed.runtimes:
         return nothing_found(job.state)
     for index, report in enumerate(placed.runtimes):
-        absent = [file.path for file in report.files if file.result != "same"]
+        vouched = any(runtime.vouched for runtime in job.state.runtimes)
+        # Where its system vouches, no file is needed; whether it does, the probe shows.
+        absent = [
+            file.path
+            for file in report.files
+            if file.result != "same" and (file.previous is not None or not vouched)
+        ]
         missing = [f"{path} does not hold the trust that this home has" for path in absent]
         job.runtimes.append(
             RuntimeResult(

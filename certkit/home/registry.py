@@ -14,7 +14,8 @@ from certkit.home.files import CERTIFICATE_MODE, KEY_MODE, check_directory, read
 from certkit.home.keyfile import KeyProtection, decode_key, key_protection
 from certkit.home.request import Origin, RegistryRequest
 from certkit.names import RegistryReference, SubjectName
-from certkit.pki.bundle import TrustBundle, parse_certificates
+from certkit.pki.bundle import TrustBundle, fingerprint, parse_certificates
+from certkit.pki.importing import trusted_by
 from certkit.pki.keys import PrivateKey
 from certkit.pki.verify import verify_server
 from certkit.secret import Secret
@@ -149,6 +150,19 @@ class RegistryFiles:
             return TrustBundle.parse(self.read(TRUST), str(self.path(TRUST)))
         except InputError as error:
             raise HomeError(error.message, error.hint) from error
+
+    @property
+    def vouched(self) -> str:
+        """The fingerprint of the certificate that hosts' own systems may vouch for.
+
+        Empty where only ``trust.crt`` counts: for an authority of certkit's own, and while another
+        authority's new root is on its way to the hosts.
+        """
+        if self.request.origin is Origin.OWN:
+            return ""
+        roots = self.bundle().certificates
+        settled = trusted_by(self.server_chain, roots) == roots
+        return fingerprint(self.leaf) if settled else ""
 
     def verify(
         self,

@@ -93,7 +93,15 @@ def targets_of(
 ) -> tuple[Target, ...]:
     """Return what every host of the run should look like, with its restart policy."""
     settings = run.inventory.settings
-    return targets_for(run.hosts, run.references, run.bundle.pem, settings, restart, remove=remove)
+    return targets_for(
+        run.hosts,
+        run.references,
+        run.bundle.pem,
+        settings,
+        restart,
+        vouched=run.files.vouched,
+        remove=remove,
+    )
 
 
 def report_of(

@@ -158,6 +158,8 @@ def add_probe(lines: Lines, runtime: RuntimeState, references: Sequence[Registry
             raise InputError(f"{reference.text} is not among the references of {runtime.name}", "")
         add_reference(lines, reference)
         lines.add("cafile", installed[reference.text])
+    if runtime.vouched:
+        lines.add("system", 1)
 
 
 def add_reference(lines: Lines, reference: RegistryReference) -> None:

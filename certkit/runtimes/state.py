@@ -116,6 +116,10 @@ class RuntimeState:
             when there is something in them that would be missed.
         elsewhere: Directories that another flavour of the runtime reads and this one does not:
             people put the trust there by mistake, and a survey tells of it.
+        vouched: Of a registry whose certificate comes from another authority: the certificate's
+            fingerprint, 64 hex digits. Where the host's own system vouches for it, the files are
+            not needed; they cannot be placed where their content is empty, since nobody has its
+            root. Empty where only the files count.
         settings: The daemon's own JSON file, in which a list of insecure registries may stand;
             empty for a runtime that has none.
     """
@@ -131,6 +135,7 @@ class RuntimeState:
     shadows: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    vouched: str = ""
     settings: str = ""
 
     @property
@@ -192,6 +197,17 @@ def removal(state: HostState) -> HostState:
         state: What the host was to look like.
     """
     return replace(state, runtimes=tuple(map(_without_trust, state.runtimes)))
+
+
+def beside_system(state: HostState, vouched: str) -> HostState:
+    """Return a state whose files are needed only where the host's system does not vouch.
+
+    Args:
+        state: What the host was to look like.
+        vouched: See `RuntimeState.vouched`.
+    """
+    runtimes = tuple(replace(runtime, vouched=vouched) for runtime in state.runtimes)
+    return replace(state, runtimes=runtimes)
 
 
 def _without_trust(runtime: RuntimeState) -> RuntimeState:

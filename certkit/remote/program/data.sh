@@ -17,6 +17,7 @@ O_WAIT=15
 O_OPERATOR=
 O_IMAGE=
 O_LIMIT=60
+O_SYSTEM=0
 
 load() {
   while IFS= read -r LINE; do
@@ -39,6 +40,7 @@ load() {
       operator) O_OPERATOR=$VALUE ;;
       image) O_IMAGE=$VALUE ;;
       limit-probe) O_LIMIT=$VALUE ;;
+      system) O_SYSTEM=$VALUE ;;
       blob)
         B=$((B + 1))
         d_blob=

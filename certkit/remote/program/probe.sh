@@ -1,13 +1,15 @@
 # shellcheck shell=sh
 # Phase three: prove the trust from this host, by a bare handshake and by the runtime's own puller.
 
-# handshake REFERENCE: TLS with the installed file as the only root. No answer without openssl.
+# handshake REFERENCE: TLS with the installed file as the only root; without one, where the system
+# may vouch for the registry, with the system's. No answer without openssl.
 handshake() {
   has openssl || return 0
   get "k_cafile_$1"
   expand "$GOT"
   h_file=$GOT
-  if ! [ -r "$h_file" ]; then
+  [ -r "$h_file" ] || [ "$O_SYSTEM" = 0 ] || h_file=
+  if [ -n "$h_file" ] && ! [ -r "$h_file" ]; then
     say 'handshake 1'
     say "handshake-text $(printf 'certkit: unable to read %s' "$h_file" | hex)"
     return 0
@@ -22,13 +24,15 @@ handshake() {
   else
     set -- -servername "$h_host" -verify_hostname "$h_host"
   fi
-  # Without these, openssl adds the system's authorities to the file's.
-  h_help=$(openssl s_client -help 2>&1 </dev/null)
-  for h_option in -no-CApath -no-CAstore; do
-    case $h_help in *"$h_option"*) set -- "$@" "$h_option" ;; esac
-  done
-  h_text=$(guard "$O_LIMIT" openssl s_client -connect "$h_connect" -CAfile "$h_file" \
-    -verify_return_error "$@" 2>&1)
+  if [ -n "$h_file" ]; then
+    set -- "$@" -CAfile "$h_file"
+    # Without these, openssl adds the system's authorities to the file's.
+    h_help=$(openssl s_client -help 2>&1 </dev/null)
+    for h_option in -no-CApath -no-CAstore; do
+      case $h_help in *"$h_option"*) set -- "$@" "$h_option" ;; esac
+    done
+  fi
+  h_text=$(guard "$O_LIMIT" openssl s_client -connect "$h_connect" -verify_return_error "$@" 2>&1)
   h_status=$?
   case $h_text in *'unknown option'* | *'nknown option'*) return 0 ;; esac
   say "handshake $h_status"

@@ -50,6 +50,7 @@ class Machine:
     """One host of the fake fleet.
 
     Attributes:
+        served: The fingerprint of what it is served; empty when it cannot tell.
         trusted: Whether the file stands as it should already.
         foreign: Whether somebody else's file is in its place.
         running: Containers running; None when it cannot tell.
@@ -65,6 +66,7 @@ class Machine:
         seconds: How long a restart takes.
     """
 
+    served: str = ""
     trusted: bool = False
     foreign: bool = False
     running: int | None = 0
@@ -244,7 +246,7 @@ class FakeFleet:
                 user,
                 reference.text,
                 machine.handshake,
-                "Verify return code: 0 (ok)"
+                f"{_fingerprint(machine.served)}Verify return code: 0 (ok)"
                 if machine.handshake == 0
                 else "self-signed certificate",
                 0 if good else 1,
@@ -254,6 +256,11 @@ class FakeFleet:
             )
             for reference in references
         )
+
+
+def _fingerprint(served: str) -> str:
+    pairs = ":".join(served[at : at + 2] for at in range(0, len(served), 2))
+    return f"sha256 Fingerprint={pairs.upper()}\n" if served else ""
 
 
 def fleet_of(count: int, **changes: object) -> FakeFleet:
