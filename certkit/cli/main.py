@@ -24,6 +24,7 @@ from certkit.cli.log import log
 from certkit.cli.passphrase import passphrase
 from certkit.cli.registry import app as registry
 from certkit.cli.remove import remove
+from certkit.cli.render.output import STANDARD
 from certkit.cli.renew import renew
 from certkit.cli.rotate import app as rotate
 from certkit.cli.schema import schema
@@ -84,7 +85,7 @@ def _certkit(
 
 def main() -> None:
     """Run certkit; never shows a traceback for what a user can mend."""
-    sys.exit(run())
+    sys.exit(_read(run()))
 
 
 def run() -> int:
@@ -103,6 +104,15 @@ def run() -> int:
     except Exception as error:  # noqa: BLE001 - the last place where a defect can be put in words
         return _usage(error) or _defect(error)
     return returned if isinstance(returned, int) else ExitCode.DONE.value
+
+
+def _read(code: int) -> int:
+    """Return the exit status, 1 where what was done is not told because nobody could be told."""
+    trouble = STANDARD.lost()
+    if not trouble:
+        return code
+    _say(f"standard output could not be written: {trouble}", "what was to be done was done")
+    return code if code == ExitCode.INTERRUPTED.value else ExitCode.FAILED.value
 
 
 def _usage(error: Exception) -> int:

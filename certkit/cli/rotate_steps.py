@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from typer.core import TyperGroup
 
 from certkit.cli.flags import Flags, SpreadFlags
@@ -38,6 +39,7 @@ def carry_out(
         CertkitError: It was refused, or could not be done; a refusal has its document too.
     """
     from certkit.cli.render import rotation
+    from certkit.cli.render.output import STANDARD
     from certkit.cli.session import Session
     from certkit.operations.rotating import Rotating
 
@@ -50,10 +52,10 @@ def carry_out(
         if raised.exit_code is not ExitCode.FAILED:
             raise
         error, code = raised, raised.exit_code
-    session.write(rotation.written(flags.output, name, rotating.report, session.parts, error))
+    STANDARD.write(rotation.written(flags.output, name, rotating.report, session.parts, error))
     if error is not None:
         raise error
-    raise session.end(code)
+    raise typer.Exit(code.value)
 
 
 def passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSources:
@@ -92,4 +94,4 @@ def walk_through(flags: Flags, how: SpreadFlags, sources: PassphraseSources) -> 
 
     session = Session(flags, yes=how.yes)
     code = walk(Rotating(session, how.distribution), sources, ask, force=how.force)
-    raise session.end(code)
+    raise typer.Exit(code.value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.resources import files
 from typing import Annotated
 
 import typer
 
+from certkit.cli.render.output import STANDARD
 from certkit.errors import InputError
 
 _SUFFIX = ".schema.json"
@@ -33,4 +33,4 @@ def schema(name: NameArgument) -> None:
             f"there is no schema '{shown(name)}'",
             suggest(name, known) or f"there are: {', '.join(sorted(known))}",
         )
-    sys.stdout.write(known[name].read_text(encoding="utf-8"))
+    STANDARD.write(known[name].read_text(encoding="utf-8"))

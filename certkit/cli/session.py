@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +14,15 @@ from rich.text import Text
 
 from certkit.cli.ask import confirm_restarts
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput, HostKeyChoice
+from certkit.cli.options import DocumentOutput
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
 from certkit.cli.render import machine
-from certkit.cli.render.output import StandardOutput
+from certkit.cli.render.output import STANDARD
 from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report, summary_line
 from certkit.cli.render.text import plain
 from certkit.cli.signals import Interrupts
+from certkit.cli.words import console_for
 from certkit.errors import ExitCode, InputError
 from certkit.fleet.events import Event, Watcher
 from certkit.fleet.job import DEFAULT_PARALLEL, RunOptions
@@ -67,7 +68,6 @@ class Session:
         self.console = Console(stderr=True, highlight=False, markup=False)
         self.stop = Stop()
         self.parts: list[FleetReport] = []
-        self._out = StandardOutput()
         self._passwords: Passwords = collect(
             ask_login=flags.ask_pass,
             login_file=flags.password_file,
@@ -173,7 +173,7 @@ class Session:
             return screen
 
         def watch(event: Event) -> None:
-            self.write(machine.host_line(event))
+            STANDARD.write(machine.host_line(event))
             screen(event)
 
         return watch
@@ -210,37 +210,15 @@ class Session:
             FleetOutput.JUNIT: machine.junit,
         }
         if output in forms:
-            self._out.write(forms[output](report))
+            STANDARD.write(forms[output](report))
             if not quiet:
                 self.console.print(Text(line(report)), soft_wrap=True)
         elif not quiet or report.exit_code is not ExitCode.DONE:
-            # In memory first: Rich would end the command itself when a pipe's reader has left.
-            real, text = Console(), io.StringIO()
-            console = Console(
-                file=text,
-                width=real.width,
-                force_terminal=real.is_terminal,
-                highlight=False,
-                markup=False,
-            )
-            table(console, report, next_steps)
-            self._out.write(text.getvalue())
-
-    def write(self, text: str) -> None:
-        """Write to standard output; what cannot be written is told at the end."""
-        self._out.write(text)
+            table(console_for(DocumentOutput.TABLE), report, next_steps)
 
     def done(self, report: FleetReport) -> typer.Exit:
         """Return the end of the command, with the report's exit code."""
-        return self.end(report.exit_code)
-
-    def end(self, code: ExitCode) -> typer.Exit:
-        """Return the end of the command; 1 where its report was lost."""
-        if self._out.trouble:
-            lost = f"error: standard output could not be written: {self._out.trouble}"
-            self.console.print(Text(f"{lost}; the hosts were finished"), soft_wrap=True)
-            code = ExitCode.INTERRUPTED if code is ExitCode.INTERRUPTED else ExitCode.FAILED
-        return typer.Exit(code.value)
+        return typer.Exit(report.exit_code.value)
 
 
 @dataclass(frozen=True)

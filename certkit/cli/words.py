@@ -6,13 +6,14 @@ import getpass
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO, cast
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from certkit.cli.options import DocumentOutput
+from certkit.cli.render.output import STANDARD
 from certkit.errors import InputError
 
 _ALIGN_UP_TO = 60
@@ -20,7 +21,9 @@ _ALIGN_UP_TO = 60
 
 def console_for(output: DocumentOutput) -> Console:
     """Where human text goes: standard error when standard output carries JSON."""
-    return Console(stderr=output is DocumentOutput.JSON, highlight=False, markup=False)
+    if output is DocumentOutput.JSON:
+        return Console(stderr=True, highlight=False, markup=False)
+    return Console(file=cast("TextIO", STANDARD), highlight=False, markup=False)
 
 
 def say(console: Console, text: str = "", style: str = "") -> None:
@@ -42,7 +45,7 @@ def say_pairs(console: Console, pairs: Iterable[tuple[str, str]], indent: int = 
 
 def say_json(document: dict[str, Any]) -> None:
     """Print the one JSON document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    STANDARD.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def on_terminal() -> bool:

@@ -1,4 +1,4 @@
-"""Standard output of a run, which must not end the run when it cannot be written."""
+"""Standard output, which must not end a command when it cannot be written."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ import sys
 
 
 class StandardOutput:
-    """Writes reports; hosts are finished whether or not anybody can read about them.
+    """Takes what a command prints; its work is finished whether or not anybody can read of it.
 
-    Attributes:
-        trouble: Why something was lost; empty while nothing was. A reader that has gone away
-            (``| head``) has what it wanted, so that is no trouble.
+    It is as much of a file as Rich needs one to be.
     """
 
     def __init__(self) -> None:
-        self.trouble = ""
+        self._trouble = ""
         self._ended = False
 
-    def write(self, text: str) -> None:
+    def write(self, text: str) -> int:
         """Write, or drop the text once that has failed; never raises for it."""
         if self._ended:
-            return
+            return 0
         if sys.stdout is None:  # closed by the caller: >&-
             self._end("it is closed")
-            return
+            return 0
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -33,10 +31,33 @@ class StandardOutput:
             self._end("")
         except OSError as error:
             self._end(error.strerror or str(error))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: everything is flushed as it is written."""
+
+    def isatty(self) -> bool:
+        """Whether somebody looks at it."""
+        return sys.stdout is not None and sys.stdout.isatty()
+
+    @property
+    def encoding(self) -> str:
+        """How its text becomes bytes."""
+        return "utf-8" if sys.stdout is None else sys.stdout.encoding
+
+    def lost(self) -> str:
+        """Return why something was lost, and begin anew.
+
+        Returns:
+            Empty where nothing was. A reader that has gone away (``| head``) has what it wanted,
+            so that is nothing either.
+        """
+        trouble, self._trouble, self._ended = self._trouble, "", False
+        return trouble
 
     def _end(self, trouble: str) -> None:
         self._ended = True
-        self.trouble = trouble
+        self._trouble = trouble
         if sys.stdout is None:
             return
         # Python would complain once more when it flushes what is left at exit.
@@ -46,3 +67,6 @@ class StandardOutput:
                 os.dup2(nowhere, sys.stdout.fileno())
             finally:
                 os.close(nowhere)
+
+
+STANDARD = StandardOutput()

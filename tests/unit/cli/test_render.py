@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from certkit.inventory.folding import fold_names
 from certkit.cli.render.machine import junit
 from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report
@@ -28,6 +27,7 @@ from certkit.fleet.report import (
     Proof,
     RuntimeResult,
 )
+from certkit.inventory.folding import fold_names
 from certkit.inventory.ranges import expand
 
 SCHEMA = json.loads(files("certkit").joinpath("schemas/fleet.schema.json").read_text("utf-8"))

@@ -1,0 +1,58 @@
+"""Standard output that cannot be written: told once, in words, and nothing else goes wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = "import sys; from certkit.cli.main import main; sys.argv[0] = 'certkit'; main()"
+COMMANDS = (
+    ["inspect"],
+    ["inventory"],
+    ["doctor", "--explain", "x509: certificate signed by unknown authority"],
+    ["rotate", "status"],
+    ["log"],
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("output")
+    (directory / "hosts.yaml").write_text("registry: registry.lab:5000\nhosts: [web01]\n")
+    made = run(directory, 'exec "$@"', ["init", "registry.lab:5000", "--no-passphrase"])
+    assert made.returncode == 0, made.stderr
+    return directory
+
+
+def run(place: Path, script: str, words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, "-c", PROGRAM, *words],
+        cwd=place,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(place), "CERTKIT_HOME": str(place / "H")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_what_cannot_be_written_is_told(place: Path, words: list[str]) -> None:
+    for form, script, why in (
+        ("table", 'exec "$@" >&-', "it is closed"),
+        ("json", 'exec "$@" >/dev/full', "No space left on device"),
+    ):
+        ran = run(place, script, [*words, "-o", form])
+        assert ran.returncode == 1, ran.stderr
+        assert f"error: standard output could not be written: {why}" in ran.stderr
+        assert "defect" not in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_a_reader_that_leaves_has_what_it_wanted(place: Path) -> None:
+    ran = run(place, '{ "$@"; echo "ended $?" >&2; } | true', ["inspect", "-o", "json"])
+    assert "ended 0" in ran.stderr
+    assert "error" not in ran.stderr and "Exception" not in ran.stderr
