@@ -13,58 +13,18 @@ from typing import Annotated
 import typer
 
 from certkit import __version__
-from certkit.cli.backup import backup, restore
-from certkit.cli.demo import demo
-from certkit.cli.distribute import distribute
-from certkit.cli.doctor import doctor
-from certkit.cli.init import init
-from certkit.cli.inspect import inspect
-from certkit.cli.inventory import inventory
-from certkit.cli.log import log
-from certkit.cli.passphrase import passphrase
-from certkit.cli.registry import app as registry
-from certkit.cli.remove import remove
+from certkit.cli.commands import OPTIONS, Commands, command, is_command
 from certkit.cli.render.output import STANDARD
-from certkit.cli.renew import renew
-from certkit.cli.rotate import app as rotate
-from certkit.cli.schema import schema
-from certkit.cli.status import status
-from certkit.cli.verify import verify
 from certkit.errors import CertkitError, ExitCode
 
 app = typer.Typer(
     name="certkit",
+    cls=Commands,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    # Boxed help imports half of rich and takes three times as long.
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
     epilog="Exit codes: 0 done, 1 a host or step failed, 2 bad input, 3 unusable home, "
     "4 attention, 130 interrupted.",
+    **OPTIONS,
 )
-# In the order of a first hour with certkit; the sentences fit a line of 80 columns.
-for _command, _sentence in (
-    (init, "Make an authority and the registry's certificate."),
-    (distribute, "Put the trust on every host; restart what must be."),
-    (verify, "Prove from every host that it trusts the registry."),
-    (status, "Show how every host stands; find drift."),
-    (renew, "Make a new certificate from the same authority."),
-    (remove, "Take the trust off the hosts again."),
-    (doctor, "Find out why a pull fails, and the cure."),
-    (inspect, "Show a certificate, the home or a live registry."),
-    (inventory, "List the hosts as certkit understands them."),
-    (passphrase, "Set, change or remove the authority's passphrase."),
-    (backup, "Write the whole home into one encrypted file."),
-    (restore, "Make a home from a back-up."),
-    (log, "Show who did what, when, to which hosts."),
-    (schema, "Print a JSON Schema: fleet, inventory, rotation."),
-    (demo, "Show the whole job on an embedded fleet."),
-):
-    app.command(short_help=_sentence)(_command)
-app.add_typer(
-    registry, name="registry", short_help="Put the registry's own certificate into service."
-)
-app.add_typer(rotate, name="rotate", short_help="Replace the authority without a failed pull.")
 
 
 def _version(asked: bool) -> None:
@@ -92,7 +52,7 @@ def run() -> int:
     """Run the command line and return the exit status of the contract."""
     try:
         # Not standalone: Ctrl-C at a question would otherwise end in 1.
-        returned = app(standalone_mode=False)
+        returned = _chosen()
     except CertkitError as error:
         _say(error.message, error.hint)
         return error.exit_code.value
@@ -104,6 +64,18 @@ def run() -> int:
     except Exception as error:  # noqa: BLE001 - the last place where a defect can be put in words
         return _usage(error) or _defect(error)
     return returned if isinstance(returned, int) else ExitCode.DONE.value
+
+
+def _chosen() -> object:
+    """Run what the command line names.
+
+    A command is called without its group where its name comes first, as it nearly always does: for
+    the group's own options typer imports pydantic, which takes longer than most commands.
+    """
+    name, *words = sys.argv[1:] or [""]
+    if is_command(name) and "_CERTKIT_COMPLETE" not in os.environ:
+        return command(name)(args=words, prog_name=f"certkit {name}", standalone_mode=False)
+    return app(standalone_mode=False)
 
 
 def _read(code: int) -> int:
