@@ -17,6 +17,7 @@ from certkit.home.inspected import Inspection, Kind, Pairs, Section, describe_al
 from certkit.home.keyfile import key_protection
 from certkit.home.registry import AUTHORITY_KEY, MODES, REQUEST, RegistryFiles
 from certkit.home.served import fetch_served
+from certkit.home.under_way import under_way
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint, parse_certificates
 from certkit.pki.describe import describe_certificate
@@ -107,6 +108,7 @@ def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
     )
     trust, trusted, old = describe_all(bundle, now, "trusted authority")
     served, chain, old_server = describe_all(served_chain, now, "server certificate")
+    unsettled = under_way(files, now)
     key = _authority_key_words(files)
     asked = str(files.path(REQUEST)) if files.path(REQUEST).exists() else None
     summary: Pairs = [
@@ -117,6 +119,7 @@ def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
         ("directory", str(files.directory)),
         ("authority's key", key),
         ("missing", ", ".join(files.missing)),
+        *unsettled.pairs,
     ]
     values = {
         **files.request.to_json(),
@@ -126,9 +129,11 @@ def inspect_registry(files: RegistryFiles, now: datetime) -> Inspection:
         "request": asked,
         "trust": trusted,
         "server": chain,
+        **unsettled.values,
     }
-    sections = (section("registry", summary), *trust, *served)
-    attention = old or old_server or bool(files.missing) or files.waits
+    sections = (section("registry", summary), *trust, *served, *unsettled.sections)
+    ended = old or old_server or unsettled.attention
+    attention = ended or bool(files.missing) or files.waits
     return Inspection("registry", sections, values, attention)
 
 
@@ -154,6 +159,7 @@ def inspect_home(home: Home, now: datetime) -> Inspection:
             *(("authority until", f"{entry.not_after}  {entry.subject}") for entry in entries),
             ("authority's key", _authority_key_words(files)),
             ("missing", ", ".join(files.missing)),
+            *under_way(files, now).pairs,
         ]
         sections.append(section(files.reference.text, pairs))
         described.append({"attention": inspection.attention, **inspection.values})

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from certkit.home import rotation, rotation_abort
+from certkit.home.home import Home
+from certkit.home.passphrase import PassphraseSources
 from tests.unit.cli.running import Command
 
 
@@ -39,6 +43,40 @@ def test_json(target: list[str], certkit: Command) -> None:
     assert ran.code == 0 and ran.err == ""
     assert ran.json["schema"] == "certkit.inspect/1"
     assert ran.json["kind"] in {"home", "registry", "certificate"}
+
+
+def test_a_certificate_that_waits_is_shown(certkit: Command) -> None:
+    settled = certkit("inspect", "registry.lab:5000", "-o", "json").json
+    assert settled["waiting"] is None and settled["rotation"] is None
+    assert certkit("renew").code == 0
+    for target in ([], ["registry.lab:5000"]):
+        shown = certkit("inspect", *target)
+        assert shown.code == 0 and "certkit registry deploy --next" in shown.out
+    assert "certificate that waits to be served" in shown.out
+    found = certkit("inspect", "registry.lab:5000", "-o", "json").json
+    assert found["waiting"]["sha256"] not in (found["server"][0]["sha256"], None)
+    [registry] = certkit("inspect", "-o", "json").json["registries"]
+    assert registry["waiting"] == found["waiting"]
+
+
+def test_a_rotation_under_way_is_shown(certkit: Command, tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "H")
+    files = home.registry("registry.lab:5000")
+    now = datetime.now(timezone.utc)
+    state = rotation.start(home, files, None, now)
+    for target in ([], ["registry.lab:5000"]):
+        shown = certkit("inspect", *target)
+        assert shown.code == 0 and "started" in shown.out and "certkit rotate status" in shown.out
+    found = certkit("inspect", "registry.lab:5000", "-o", "json").json
+    assert found["rotation"] == {
+        **{"phase": "started", "under_way": True, "since": now.isoformat()},
+        **{"compromised": False, "old": state.old, "new": state.new},
+    }
+    rotation.record(home, files, now, waive=["web01"])
+    rotation.offer(home, files, PassphraseSources(), ["web01"], now)
+    assert "certkit rotate switch" in certkit("inspect", "registry.lab:5000").out
+    rotation_abort.abort(home, files, now)
+    assert "going back" in certkit("inspect").out
 
 
 def test_a_lax_key_is_attention(certkit: Command, tmp_path: Path) -> None:
