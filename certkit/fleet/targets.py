@@ -5,12 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from certkit.errors import InputError
 from certkit.fleet.plan import Target
 from certkit.fleet.policy import policy_for
 from certkit.inventory.model import Host, RestartPolicy, Settings
 from certkit.names import RegistryReference
-from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.catalogue import check_names, desired_state
 from certkit.runtimes.state import HostState, RuntimeChoice, beside_system, removal
+
+
+def check_runtimes(hosts: Sequence[Host]) -> None:
+    """Refuse hosts whose runtimes nobody knows, with the place in the inventory.
+
+    Raises:
+        InputError: A host's runtime is not known.
+    """
+    checked: set[tuple[str, ...]] = set()
+    for host in hosts:
+        if host.runtimes in checked:
+            continue
+        checked.add(host.runtimes)
+        try:
+            check_names(host.runtimes)
+        except InputError as error:
+            place = host.origins.get("runtimes", f"host {host.name}")
+            raise InputError(f"{place}: {error.message}", error.hint) from None
 
 
 def targets_for(
@@ -37,6 +56,7 @@ def targets_for(
     Raises:
         InputError: A host's runtime is not known.
     """
+    check_runtimes(hosts)
     # Most hosts want the same; a state holds the bundle, and its digest is computed from it.
     states: dict[RuntimeChoice, HostState] = {}
     targets = []
