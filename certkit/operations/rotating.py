@@ -59,6 +59,7 @@ class Rotating:
     ) -> ExitCode:
         """Make the new authority, distribute both, and let every host prove it."""
         run = self._run
+        run.files.require_own_authority("nothing can be rotated here")
         parsed = [Permit.parse(text) for text in permits]
         if compromised:
             run.warn(

@@ -253,6 +253,10 @@ def test_imported_with_an_encrypted_key(
     assert ran.code == 2 and "comes from another authority" in ran.err
     assert "comes from" in certkit("inspect").out
     assert certkit("inspect", "-o", "json").json["registries"][0]["origin"] == "imported"
+    (tmp_path / "hosts.yaml").write_text("registry: registry.lab:5000\nhosts: [web-01]\n")
+    ran = certkit("rotate", "start")
+    assert ran.code == 2 and "nothing can be rotated here" in ran.err
+    assert not (directory(tmp_path) / "rollover.json").exists()
 
 
 def plain(pair: tuple[Path, Path]) -> Path:
