@@ -90,6 +90,14 @@ def renew(
             "the current one when it is served.",
         ),
     ] = False,
+    csr: Annotated[
+        bool,
+        typer.Option(
+            "--csr",
+            help="For a certificate from another authority: make a request for a new one, to be "
+            "taken with `certkit import-signed`.",
+        ),
+    ] = False,
     passphrase_file: PassphraseFileOption = None,
     output: OutputOption = DocumentOutput.TABLE,
     *,
@@ -117,7 +125,7 @@ def renew(
     """
     from datetime import datetime, timezone
 
-    from certkit.cli import words
+    from certkit.cli import elsewhere, words
     from certkit.durations import parse_duration
     from certkit.errors import InputError
     from certkit.home import waiting
@@ -125,6 +133,8 @@ def renew(
     from certkit.home.passphrase import PassphraseSources
     from certkit.home.renewal import RenewalWish, is_due, prepare, refuse_useless
     from certkit.home.renewed import RenewReport, promoted_json, promoted_words
+    from certkit.home.request import Origin
+    from certkit.home.requesting import discard_request
     from certkit.home.served import fetch_served
     from certkit.pki.bundle import fingerprint
 
@@ -140,8 +150,13 @@ def renew(
     files = opened.sole_registry() if registry is None else opened.registry(registry)
     console = words.console_for(output)
     now = datetime.now(timezone.utc)
+    if csr:
+        if deploy or served or discard or if_due:
+            raise InputError("--csr makes a request and nothing else", "give it with wishes only")
+        elsewhere.ask_again(opened, files, wish, now, output)
+        return
     if discard:
-        gone = waiting.discard(opened, files)
+        gone = waiting.discard(opened, files) | discard_request(opened, files)
         words.say(console, "Thrown away." if gone else "No new certificate is waiting.")
         return
     if served:
@@ -156,6 +171,12 @@ def renew(
         if not is_due(files, window, now):
             return
         refuse_useless(files)
+    made = None
+    if files.request.origin is not Origin.OWN:
+        made = elsewhere.taken(files, wish)
+        if made is None:
+            code = elsewhere.remind(opened, files, now, output, due=window is not None)
+            raise typer.Exit(code.value)
     session = None
     if deploy:
         from certkit.cli.ask import then_look
@@ -168,7 +189,7 @@ def renew(
         )
         serving.required(session)
     ask = words.ask_secret if words.on_terminal() else None
-    made = prepare(opened, files, wish, PassphraseSources(passphrase_file, ask=ask), now)
+    made = made or prepare(opened, files, wish, PassphraseSources(passphrase_file, ask=ask), now)
     report = RenewReport(opened, made, now)
     _show(console, report, last=session is None)
     if session is not None:
