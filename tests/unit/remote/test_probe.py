@@ -22,7 +22,7 @@ from certkit.remote.protocol import decode_probe
 from certkit.remote.report import ProbeReport
 from certkit.runtimes import answers
 from certkit.runtimes.catalogue import desired_state
-from certkit.runtimes.state import HostState, RuntimeChoice
+from certkit.runtimes.state import HostState, RuntimeChoice, beside_system
 
 REFERENCE = "registry.lab:5000"
 
@@ -147,6 +147,33 @@ def test_real_handshakes(make_host: Callable[..., Any], server: tuple[int, bytes
     missing = probe(host, named)
     verdict = answers.handshake(missing.handshake, missing.handshake_text)
     assert verdict and verdict.kind is ErrorKind.TRUST
+
+
+def test_without_a_file_the_systems_own_roots_may_vouch(
+    make_host: Callable[..., Any],
+    server: tuple[int, bytes],
+) -> None:
+    port, cert = server
+    host, reference = make_host("dash"), f"localhost:{port}"
+    host.put("/etc/hosts", "127.0.0.1 localhost\n")
+    host.put("/etc/system.crt", cert)
+    runtime = beside_system(wanted(reference), "ab" * 32).runtimes[0]
+    exchange = program.probe(runtime, "", [RegistryReference.parse(reference)], timeout=5)
+
+    def handshake() -> tuple[answers.Verdict | None, str]:
+        (report,) = decode_probe(host.run(exchange).stdout, exchange.nonce)
+        return answers.handshake(report.handshake, report.handshake_text), report.handshake_text
+
+    verdict, said = handshake()
+    assert verdict and verdict.kind is ErrorKind.TRUST and "unable to read" not in said
+    real = shutil.which("openssl")
+    host.fake("openssl", f'#!/bin/sh\nexec env SSL_CERT_FILE=/etc/system.crt {real} "$@"\n')
+    verdict, said = handshake()
+    assert verdict and verdict.ok, said
+    # A file that stands is the only root, whatever the system says.
+    _trust(host, reference, Path(_some_ca()).read_bytes())
+    verdict, said = handshake()
+    assert verdict and not verdict.ok, said
 
 
 def test_handshake_with_nothing_there(make_host: Callable[..., Any]) -> None:
