@@ -10,10 +10,12 @@ from jinja2 import Environment, StrictUndefined
 
 from certkit import __version__
 from certkit.cli.render.standing import (
+    SHORT,
     STATES,
     by_urgency,
     days_left,
     ends,
+    extremes,
     found_words,
     standing_words,
     state_of,
@@ -37,6 +39,7 @@ class _Expiry:
         left: In words.
         soon: Whether it ends within a month, or has ended.
         share: Where its end lies between now and the last end, in percent.
+        sha256: The beginning of its fingerprint.
     """
 
     what: str
@@ -45,6 +48,7 @@ class _Expiry:
     left: str
     soon: bool
     share: float
+    sha256: str
 
 
 def page(report: FleetReport, now: datetime) -> str:
@@ -71,6 +75,7 @@ def page(report: FleetReport, now: datetime) -> str:
             if state in states or state in ("ok", "drift")
         ],
         expiries=_expiries(report, now),
+        extremes=extremes(report),
         attention=_attention(hosts),
         troubled=[one for one in hosts if state_of(one) != "ok"],
         hosts=hosts,
@@ -96,6 +101,7 @@ def _expiries(report: FleetReport, now: datetime) -> list[_Expiry]:
             ends(one.not_after, now),
             left < _SOON,
             round(100 * max(left, 0) / max(last, 1), 1),
+            one.sha256[:SHORT],
         )
         for what, one, left in sorted(lefts, key=lambda item: item[2])
     ]

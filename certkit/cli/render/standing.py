@@ -23,6 +23,9 @@ STATES = {
 }
 """How a host stands, in one word."""
 
+SHORT = 12
+"""Digits of a fingerprint that tell authorities apart at a glance; reports have all of them."""
+
 _STYLES = {
     "ok": "green",
     "drift": "yellow",
@@ -62,9 +65,30 @@ def standing_words(runtime: RuntimeResult) -> str:
     if standing is not None:
         if standing.running:
             words.append(count(standing.running, "container"))
-        if standing.live_restore:
-            words.append("live-restore")
+        if standing.live_restore is not None:
+            words.append("live-restore" if standing.live_restore else "no live-restore")
+        prints = dict.fromkeys(one.sha256[:SHORT] for one in standing.trusts)
+        words.append(f"trusts {' and '.join(prints) or 'nothing'}")
     return ", ".join(words)
+
+
+def extremes(report: FleetReport) -> list[str]:
+    """Return the host with the least room and the one whose clock is most off, in words."""
+    lines = []
+    free = [
+        (runtime.standing.free, host.name)
+        for host in report.hosts
+        for runtime in host.runtimes
+        if runtime.standing is not None and runtime.standing.free is not None
+    ]
+    if free:
+        least, name = min(free)
+        lines.append(f"least room for trust: {least / 10**9:.1f} GB on {plain(name)}")
+    clocks = [(host.clock, host.name) for host in report.hosts if host.clock is not None]
+    if clocks:
+        off, name = max(clocks, key=lambda one: abs(one[0]))
+        lines.append(f"clock most off: {off:+.0f} s on {plain(name)}")
+    return lines
 
 
 def found_words(host: HostResult) -> str:
@@ -90,9 +114,14 @@ def show_standing(
     show_errors(console, report)
     _line(console)
     for entry in report.bundle:
-        _line(console, f"authority {entry.subject} {ends(entry.not_after, now)}")
+        _line(
+            console,
+            f"authority {entry.sha256[:SHORT]} {entry.subject} {ends(entry.not_after, now)}",
+        )
     if report.server is not None:
         _line(console, f"certificate {report.server.subject} {ends(report.server.not_after, now)}")
+    for line in extremes(report):
+        _line(console, line)
     _line(console, standing_line(report), "bold")
     for step in next_steps:
         _line(console, f"next: {step}", "cyan")

@@ -90,6 +90,9 @@ def test_the_table_begins_with_what_needs_attention() -> None:
     assert "note: web-02: /p/x is read by no client" in text
     assert "gone: did not answer\n  look at it" in text
     assert "certificate CN=leaf ends in 19 days" in text
+    assert "docker 26.1.5, 3 containers, live-restore, trusts 000000000000" in shown(FLEET, 200)
+    assert "authority aaaaaaaaaaaa CN=authority ends in 3650 days" in text
+    assert "least room for trust: 1.0 GB on " in text and "clock most off: +0 s on " in text
     assert "6 hosts: 2 ok, 3 drift, 1 unreachable" in standing_line(FLEET)
     assert "\x1b" not in text and "\u202e" not in text
     assert "web-[01-02]: drift" in shown(FLEET, 40)
@@ -193,7 +196,10 @@ def test_the_page_stands_alone_and_runs_nothing() -> None:
 def test_the_page_says_in_words_what_it_shows_in_colour() -> None:
     text = read(FLEET).text
     assert text.index("gone") < text.index("web-[01-02]") < text.index("All hosts")
-    for words in ("! drift", "✓ ok", "✗ unreachable", "soon: ", "in 19 days", "in 3650 days"):
+    for words in (
+        *("! drift", "✓ ok", "✗ unreachable", "soon: ", "in 19 days", "in 3650 days"),
+        *("trusts 000000000000", "CN=authority, aaaaaaaaaaaa", "least room", "clock most off"),
+    ):
         assert words in text
     assert "Nothing. Every host trusts what it should" in read(report(host("a"))).text
     assert "0 hosts" in read(report()).text
