@@ -33,7 +33,7 @@ def renew(
             "--if-due",
             metavar="TIME",
             help="Do it only when the certificate ends within this time (30d, 12h); else say "
-            "nothing and exit with 0.",
+            "nothing and exit with 0. Exits with 4 when only another authority can do it.",
             show_default=False,
         ),
     ] = None,
@@ -121,6 +121,8 @@ def renew(
 
     It lies beside the old one until it is in service: --deploy puts it there; or put it there
     yourself, then run this with --served. Run again meanwhile, it returns the one that is waiting.
+    Where another authority signs, --csr makes a request, and `certkit import-signed` takes the
+    answer; --deploy, --served and --discard are for that one as well.
     The options from --inventory to --key-passphrase-file are for --deploy.
     """
     from datetime import datetime, timezone

@@ -60,7 +60,7 @@ def serve(
         if next_leaf is None:
             raise InputError(
                 f"no new certificate of {files.reference} is waiting",
-                f"make one with certkit renew {files.reference}",
+                leaves.how_to_renew(files),
             )
         pair = Pair(next_leaf.chain_pem, next_leaf.key_pem).checked()
         known = (files.server_chain_pem,)
