@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
 from certkit.cli.flags import FleetFlags, SpreadFlags
 from certkit.cli.grouped import grouped
 
 
 @grouped
-def distribute(*, how: SpreadFlags, flags: FleetFlags) -> None:
+def distribute(
+    *,
+    how: SpreadFlags,
+    retire_insecure: Annotated[
+        bool,
+        typer.Option(
+            "--retire-insecure",
+            help="Then, where the trust is proven on the host, take the registry out of "
+            "insecure-registries in Docker's daemon.json; reloaded, not restarted.",
+        ),
+    ] = False,
+    flags: FleetFlags,
+) -> None:
     """Put the registry's trust on every host, and restart the daemons whose trust changed.
 
     Files are placed everywhere first; nothing is touched where they stand already. Then daemons
@@ -19,6 +36,7 @@ def distribute(*, how: SpreadFlags, flags: FleetFlags) -> None:
     from certkit.operations import distributing
 
     session = Session(flags, yes=how.yes)
-    report = distributing.distribute(session, how.distribution)
+    wanted = replace(how.distribution, retire_insecure=retire_insecure)
+    report = distributing.distribute(session, wanted)
     session.show(report, next_steps(session, report))
     raise session.done(report)

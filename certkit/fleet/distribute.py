@@ -1,7 +1,8 @@
 """Placing trust on a fleet: copy everywhere first, then restart carefully.
 
 Placing files harms nobody, so it runs wide. A restart can stop containers, so restarts run in
-waves, the canary first, each daemon proven healthy on its host before the next wave begins.
+waves, the canary first, each daemon proven healthy on its host before the next wave begins. Where
+it was asked for, insecure settings go last, once the trust stands: a reload stops nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from certkit.fleet.job import Crew, Job, guarded
 from certkit.fleet.plan import DistributeOptions, RestartPlan, Target, restart_plan
 from certkit.fleet.report import FAILURES, HostResult, Outcome, Problem
 from certkit.fleet.restart import restart_job
+from certkit.fleet.retire import retire_job, take_settings
 from certkit.fleet.stock import placed_end, take_stock
 from certkit.fleet.stop import Stop
 from certkit.fleet.system import needs_nothing
@@ -91,7 +93,11 @@ def distribute(
         waiting = [job for job in jobs if job.result is None and job.due]
         if waiting and not stop.requested():
             _restart_all(run, waiting, confirm)
-        for job in (*left, *waiting):
+        retiring = [job for job in jobs if job.result is None and job.retiring and not job.due]
+        if retiring and not stop.requested():
+            crew.emit(PhaseStarted("retire", len(retiring)))
+            crew.work_on(retiring, partial(_retire, run))
+        for job in (*left, *waiting, *retiring):
             if job.result is None:
                 run.settle(crew.skip(job))
     finally:
@@ -126,7 +132,7 @@ def _place(run: _Run, job: Job) -> None:
         problem = Problem.of(error)
     if problem is not None:
         run.settle(crew.finish(job, Outcome.FAILED, problem))
-    elif job.due and not run.options.check:
+    elif (job.due or job.retiring) and not run.options.check:
         with crew.together():
             run.kept += 1
             keep = run.kept <= run.options.keep
@@ -150,13 +156,11 @@ def _exchange(run: _Run, job: Job, connection: Connection) -> PlaceReport:
 
 
 def _take_stock(run: _Run, job: Job, placed: PlaceReport) -> Problem | None:
-    return take_stock(
-        job,
-        placed,
-        run.policies[job.host.name],
-        check=run.options.check,
-        diff=run.options.diff,
-    )
+    check, diff = run.options.check, run.options.diff
+    problem = take_stock(job, placed, run.policies[job.host.name], check=check, diff=diff)
+    if problem is None and job.state.retire_insecure:
+        take_settings(job, check=check, diff=diff)
+    return problem
 
 
 def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:
@@ -171,7 +175,7 @@ def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:
             for index in job.due:
                 notes = (*job.runtimes[index].notes, "not restarted: declined, and still due")
                 job.amend(index, notes=notes)
-            run.settle(run.crew.finish(job, *placed_end(job, check=False)))
+            _after_restarts(run, job)
         return
     run.budget.to_restart = len(jobs)
     run.crew.emit(PhaseStarted("restart", len(jobs)))
@@ -188,5 +192,28 @@ def _restart(run: _Run, canary: bool, job: Job) -> None:
         outcome, problem = guarded(lambda: restart_job(run.crew, run.talk, job, always=always))
     except HostError as error:
         outcome, problem = Outcome.FAILED, Problem.of(error)
+    if job.retiring and problem in (None, job.left):
+        _after_restarts(run, job)
+        return
     result = run.crew.finish(job, outcome, problem)
     run.settle(result, restarting=True, canary=canary)
+
+
+def _after_restarts(run: _Run, job: Job) -> None:
+    """Finish a host, or let it wait for the next phase with its connection, if few do."""
+    job.due = ()
+    if not job.retiring:
+        run.settle(run.crew.finish(job, *placed_end(job, check=False)))
+        return
+    if run.kept > run.options.keep:
+        job.close()
+    run.crew.emit(HostAdvanced(job.host.name, "restart"))
+
+
+def _retire(run: _Run, job: Job) -> None:
+    """Take the registry out of one host's lists of insecure ones, and finish it."""
+    try:
+        outcome, problem = guarded(lambda: retire_job(run.crew, run.talk, job))
+    except HostError as error:
+        outcome, problem = Outcome.FAILED, Problem.of(error)
+    run.settle(run.crew.finish(job, outcome, problem))

@@ -15,6 +15,7 @@ from certkit.errors import ErrorKind, HostError
 from certkit.fleet.events import Event, HostFinished, HostRetrying, RunStopping, Watcher
 from certkit.fleet.findings import Finding
 from certkit.fleet.gate import PasswordGate
+from certkit.fleet.insecure import Retirement
 from certkit.fleet.pool import sweep
 from certkit.fleet.report import HostResult, Outcome, Problem, RuntimeResult
 from certkit.fleet.stop import Stop
@@ -50,6 +51,7 @@ class Job:
         runtimes: What is known of its runtimes so far, for the report.
         due: Indices into `placed.runtimes` of the daemons that are to be restarted.
         left: What is wrong with a user's own runtime: told once the rest of the host is done.
+        retiring: Indices into `placed.runtimes`, each with what its settings are to lose.
         result: Its end; None until then.
         findings: Where it was read how it stands: what is about the host as a whole.
         clock: The same: seconds its clock is ahead.
@@ -65,6 +67,7 @@ class Job:
     runtimes: list[RuntimeResult] = field(default_factory=list)
     due: tuple[int, ...] = ()
     left: Problem | None = None
+    retiring: tuple[tuple[int, Retirement], ...] = ()
     result: HostResult | None = None
     findings: tuple[Finding, ...] = ()
     clock: float | None = None
@@ -249,12 +252,12 @@ class Crew:
 
     def skip(self, job: Job) -> HostResult:
         """Finish a host that the stop left out."""
-        what = "not restarted" if job.due else "not tried"
-        hint = (
-            "its files are done; the same command with --resume restarts what is due"
-            if job.due
-            else "`--resume` goes on from here"
-        )
+        what, hint = "not tried", "`--resume` goes on from here"
+        if job.due:
+            what = "not restarted"
+            hint = "its files are done; the same command with --resume restarts what is due"
+        elif job.retiring:
+            what, hint = "left with its insecure setting", f"its files are done; {hint}"
         return self.finish(
             job,
             Outcome.SKIPPED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from certkit.errors import ErrorKind
+from certkit.fleet.findings import RETIRE
 from certkit.fleet.report import Problem, Proof
 from certkit.names import RegistryReference
 from certkit.remote.report import ProbeReport
@@ -35,7 +36,7 @@ def judge_probe(report: ProbeReport, reference: RegistryReference, *, image: boo
         problem = Problem(
             ErrorKind.TRUST,
             f"passes without proof: {vacuous}",
-            "take the registry out of insecure-registries, or use a name that is not loopback",
+            f"where it is in insecure-registries: {RETIRE}; else use a name that is not loopback",
         )
     elif shaken is not None and not shaken.ok:
         problem = _problem(report, shaken)
@@ -55,6 +56,29 @@ def judge_probe(report: ProbeReport, reference: RegistryReference, *, image: boo
         problem=problem,
         served=_served(report),
     )
+
+
+def judge_beside_insecure(report: ProbeReport) -> Problem | None:
+    """Tell why the installed file does not prove the trust in a registry listed as insecure.
+
+    Its own pull cannot, so the handshake with only that file as root must; the pull shows that the
+    runtime reaches the registry at all.
+
+    Args:
+        report: The host's answer.
+    """
+    shaken = answers.handshake(report.handshake, report.handshake_text)
+    pulled = answers.pull(report.pull, report.pull_text, expected=False)
+    if shaken is None:
+        return Problem(
+            ErrorKind.TRUST,
+            "the host has no openssl to try the installed file with",
+            "install openssl there",
+        )
+    for verdict in (shaken, pulled):
+        if not verdict.ok:
+            return _problem(report, verdict)
+    return None
 
 
 def _problem(report: ProbeReport, verdict: answers.Verdict) -> Problem:

@@ -11,6 +11,7 @@ from certkit.names import RegistryReference
 from certkit.remote import program, protocol
 from certkit.remote.exchange import Exchange
 from certkit.remote.report import PlaceReport, ProbeReport, RestartReport
+from certkit.remote.retire import RetireReport, decode_retire, retire
 from certkit.remote.survey import HostSurvey, decode_survey
 from certkit.runtimes.state import HostState, RuntimeState
 from certkit.transport.connection import Answer, Connection
@@ -68,6 +69,17 @@ class Talk(Protocol):
         limit: float,
     ) -> tuple[ProbeReport, ...]:
         """Ask one runtime's own puller, and a bare handshake, about each reference."""
+
+    def retire(
+        self,
+        connection: Connection,
+        runtime: RuntimeState,
+        user: str,
+        references: Sequence[RegistryReference],
+        before: bytes,
+        after: bytes,
+    ) -> RetireReport:
+        """Replace one runtime's settings, and have its daemon reload them, or put them back."""
 
 
 class RemoteTalk:
@@ -130,6 +142,20 @@ class RemoteTalk:
         exchange = program.probe(runtime, user, references, image)
         answer = _ask(connection, bounded(exchange, limit))
         return tuple(protocol.decode_probe(answer.stdout, exchange.nonce))
+
+    def retire(
+        self,
+        connection: Connection,
+        runtime: RuntimeState,
+        user: str,
+        references: Sequence[RegistryReference],
+        before: bytes,
+        after: bytes,
+    ) -> RetireReport:
+        """Replace the settings; bounded by the exchange's own limit alone, as a restart is."""
+        exchange = retire(runtime, user, references, before, after, operator=self._operator)
+        answer = _ask(connection, exchange)
+        return decode_retire(answer.stdout, exchange.nonce)
 
 
 def _ask(connection: Connection, exchange: Exchange) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from certkit.errors import InputError
 from certkit.fleet.plan import Target
@@ -41,6 +42,7 @@ def targets_for(
     *,
     vouched: str = "",
     remove: bool = False,
+    retire_insecure: bool = False,
 ) -> tuple[Target, ...]:
     """Say for each host what it should look like and when it may be restarted.
 
@@ -52,6 +54,7 @@ def targets_for(
         asked: The command line's restart policy; None when it was not given.
         vouched: The certificate that hosts' own systems may vouch for; see `RuntimeState`.
         remove: Whether the trust is to be taken away.
+        retire_insecure: Whether the registry is to go out of lists of insecure ones.
 
     Raises:
         InputError: A host's runtime is not known.
@@ -71,6 +74,8 @@ def targets_for(
         )
         if choice not in states:
             state = beside_system(desired_state(references, bundle_pem, choice), vouched)
+            if retire_insecure:
+                state = replace(state, retire_insecure=tuple(one.text for one in references))
             states[choice] = removal(state) if remove else state
         targets.append(Target(host, states[choice], policy_for(host, settings, asked)))
     return tuple(targets)

@@ -29,6 +29,7 @@ class Distribution:
         max_fail: How many hosts may fail, as ``--max-fail`` takes it; None as above.
         resume: Leave out what the last run has done.
         retry_failed: Only what the last run did not finish.
+        retire_insecure: Whether hosts that list the registry as insecure are to verify it then.
     """
 
     check: bool = False
@@ -39,6 +40,7 @@ class Distribution:
     max_fail: str | None = None
     resume: bool = False
     retry_failed: bool = False
+    retire_insecure: bool = False
 
 
 def distribute(run: Run, how: Distribution, *, remove: bool = False) -> FleetReport:
@@ -55,7 +57,7 @@ def distribute(run: Run, how: Distribution, *, remove: bool = False) -> FleetRep
     recorder = Recorder(
         command,
         run.files.reference.text,
-        targets_of(run, how.restart, remove=remove),
+        targets_of(run, how.restart, remove=remove, retire_insecure=how.retire_insecure),
         resume=how.resume,
         failed=how.retry_failed,
     )
@@ -90,22 +92,23 @@ def distribute(run: Run, how: Distribution, *, remove: bool = False) -> FleetRep
     report = report_of(run, command, recorder.complete(results), check=how.check)
     recorder.finish(report.summary)
     if not how.check:
-        _note(run, report)
+        _note(run, report, retired=how.retire_insecure)
     return report
 
 
-def _note(run: Run, report: FleetReport) -> None:
+def _note(run: Run, report: FleetReport, *, retired: bool) -> None:
     """Write one line about the run into the home's journal."""
     hosts = {
         outcome.value: fold_names(one.name for one in group)
         for outcome, group in fold(report.hosts, lambda host: host.outcome)
     }
     did = "removed trust from" if report.command == "remove" else "placed trust on"
+    also = ", and retired insecure settings" if retired else ""
     try:
         run.home.journal.append(
             report.command,
             registry=report.registry,
-            what=f"{did} {count(len(report.hosts), 'host')}",
+            what=f"{did} {count(len(report.hosts), 'host')}{also}",
             hosts=hosts,
             bundle=[entry.sha256 for entry in report.bundle],
             result=report.exit_code.value,

@@ -89,18 +89,22 @@ class Run(Protocol):
 
 
 def targets_of(
-    run: Run, restart: RestartPolicy | None = None, *, remove: bool = False
+    run: Run,
+    restart: RestartPolicy | None = None,
+    *,
+    remove: bool = False,
+    retire_insecure: bool = False,
 ) -> tuple[Target, ...]:
     """Return what every host of the run should look like, with its restart policy."""
-    settings = run.inventory.settings
     return targets_for(
         run.hosts,
         run.references,
         run.bundle.pem,
-        settings,
+        run.inventory.settings,
         restart,
         vouched=run.files.vouched,
         remove=remove,
+        retire_insecure=retire_insecure,
     )
 
 

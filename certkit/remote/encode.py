@@ -129,6 +129,8 @@ def add_runtime(lines: Lines, runtime: RuntimeState, user: str = "") -> None:
     lines.add_all("hide", runtime.hides)
     if runtime.settings:
         lines.add("settings", runtime.settings)
+        if runtime.pidfile:
+            lines.add("pidfile", runtime.pidfile)
     if runtime.activation is not None:
         activation = runtime.activation
         lines.add("scope", activation.scope)

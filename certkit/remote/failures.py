@@ -72,6 +72,16 @@ _FAILURES: dict[str, tuple[ErrorKind, str, str]] = {
         "no service manager on this host knows {0}",
         "give the inventory a restart_command",
     ),
+    "meanwhile": (
+        ErrorKind.CONFLICT,
+        "{0} was changed by somebody else at the same moment, and is left as it is",
+        "run the same command again",
+    ),
+    "no_process": (
+        ErrorKind.DAEMON,
+        "the process of {0} was not found, so its settings were left alone",
+        "start it by its service manager; its process writes its number to its pidfile",
+    ),
     "internal": (ErrorKind.INTERNAL, "{0}: {1}", "please report this"),
 }
 

@@ -7,14 +7,20 @@ hands, so it counts for that user's runtimes only: neither for root's daemons, n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
 
 from certkit.errors import HostError
 from certkit.remote.failures import note
 from certkit.remote.framing import Line, clean, lines_of, nonsense, number, unhex, unhex_text
 from certkit.remote.nesting import Nested, by_teller
-from certkit.remote.report import FileReport, PlaceReport, RuntimeReport
+from certkit.remote.report import (
+    FileReport,
+    PlaceReport,
+    RuntimeReport,
+    SettingsKind,
+    SettingsReport,
+)
 from certkit.runtimes.answers import insecure_note
 from certkit.runtimes.catalogue import advice
 
@@ -39,6 +45,7 @@ class _Runtime:
     due: bool = False
     notes: list[str] = field(default_factory=list)
     verification: str = ""
+    settings: SettingsReport | None = None
 
     def report(self, *, nested: bool = False) -> RuntimeReport:
         references = [file.path.rsplit("/", 2)[1] for file in self.files]
@@ -63,6 +70,7 @@ class _Runtime:
             notes=tuple(dict.fromkeys(line for line in told if line)),
             verification=self.verification,
             nested=nested,
+            settings=self.settings,
         )
 
 
@@ -183,6 +191,31 @@ def _note(runtime: _Runtime, words: list[str]) -> None:
     runtime.notes.append(note(words[0], unhex_text(words[-1])))
 
 
+def _set_settings(runtime: _Runtime, words: list[str]) -> None:
+    if len(words) != 4 or words[0] not in get_args(SettingsKind):
+        raise nonsense("settings that are none")
+    runtime.settings = SettingsReport(
+        path=unhex_text(words[2]),
+        kind=cast(SettingsKind, words[0]),
+        content=unhex(words[3]),
+        running=number(words[1]) > 0,
+    )
+
+
+def _amend_settings(runtime: _Runtime, **changes: object) -> None:
+    if runtime.settings is None:
+        raise nonsense("more of settings that were not told")
+    runtime.settings = replace(runtime.settings, **changes)  # type: ignore[arg-type]
+
+
+def _set_flags(runtime: _Runtime, words: list[str]) -> None:
+    _amend_settings(runtime, flags=tuple(unhex_text(words[0]).splitlines()))
+
+
+def _set_unfinished(runtime: _Runtime, _words: list[str]) -> None:
+    _amend_settings(runtime, unfinished=True)
+
+
 _FIELDS = {
     "file": _file,
     "previous": _previous,
@@ -193,4 +226,7 @@ _FIELDS = {
     "due": _set_due,
     "verification": _set_verification,
     "note": _note,
+    "settings": _set_settings,
+    "flags": _set_flags,
+    "unfinished": _set_unfinished,
 }

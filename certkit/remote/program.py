@@ -45,7 +45,8 @@ _COMMENT = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 
 _PLACE = ("common", "data", "service", "find", "left", "forget", "place", "place_main")
-_RESTART = ("common", "data", "service", "forget", "restart")
+_PLACE_AND_TELL = (*_PLACE[:-1], "settings", _PLACE[-1])
+_RESTART = ("common", "data", "service", "forget", "log", "restart")
 _SURVEY = ("common", "data", "service", "find", "left", "survey")
 _PROBE = ("common", "data", "probe")
 _EXAMINE = ("common", "data", "examine")
@@ -81,9 +82,10 @@ def place(
     lines.add("wait", _LOCK_WAIT)
     if operator:
         lines.add("operator", operator)
+    parts = _PLACE_AND_TELL if state.retire_insecure else _PLACE
     add_state(lines, state)
     per_runtime = _ASKING * len(state.runtimes)
-    return compose(_PLACE, lines, nonce, _LOCK_WAIT + per_runtime + _SLACK)
+    return compose(parts, lines, nonce, _LOCK_WAIT + per_runtime + _SLACK)
 
 
 def survey(state: HostState, *, nonce: str | None = None) -> Exchange:

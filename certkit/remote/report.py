@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from certkit.errors import HostError
 
 RestartResult = Literal["restarted", "rolled_back", "rollback_failed", "refused"]
+SettingsKind = Literal["file", "missing", "link", "other", "unreadable", "relative"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,27 @@ class FileReport:
 
 
 @dataclass(frozen=True)
+class SettingsReport:
+    """The file that a daemon has its settings from; told where an entry may have to go from it.
+
+    Attributes:
+        path: Absolute, but for ``relative``: then as the daemon's command line has it.
+        kind: What stands there; ``link`` is a symlink.
+        content: Of a ``file``, its first 64 KiB. It may hold passwords, so it is never shown.
+        flags: The insecure registries of the daemon's command line.
+        running: Whether the daemon's process was found.
+        unfinished: Whether an earlier run was cut short while it took an entry out.
+    """
+
+    path: str
+    kind: SettingsKind
+    content: bytes = field(default=b"", repr=False)
+    flags: tuple[str, ...] = ()
+    running: bool = False
+    unfinished: bool = False
+
+
+@dataclass(frozen=True)
 class RuntimeReport:
     """One runtime found on the host.
 
@@ -47,6 +69,7 @@ class RuntimeReport:
         nested: Whether the user told of it, in a run apart from root's: a failure there, or a file
             in the way, is no reason to leave anybody else's daemon alone.
         problem: Why that run failed; the report then says nothing else.
+        settings: The daemon's own file, where the state asked for it.
     """
 
     name: str
@@ -61,6 +84,7 @@ class RuntimeReport:
     verification: str = ""
     nested: bool = False
     problem: HostError | None = None
+    settings: SettingsReport | None = None
 
 
 @dataclass(frozen=True)

@@ -124,15 +124,17 @@ _FAILURES: tuple[tuple[str, ErrorKind, str, str], ...] = (
 )
 _COMPILED = tuple((re.compile(text), kind, said, cure) for text, kind, said, cure in _FAILURES)
 
-# Answers that only a registry can give: it was reached, and its certificate accepted.
-_REACHED = re.compile(
+REACHED = (
     r"manifest unknown|manifest .+ not found|not found: manifest|name unknown|unauthorized"
     r"|no basic auth credentials|pull access denied|authentication required|access forbidden"
     r"|denied: |toomanyrequests|manifest for .+ not found|repository .+ not found|NAME_UNKNOWN"
     r"|failed to resolve reference .+: not found|reading manifest .+: "
-    r"|requested access to the resource is denied|received unexpected HTTP status: 40[134]",
-    re.IGNORECASE,
+    r"|requested access to the resource is denied|received unexpected HTTP status: 40[134]"
 )
+"""Answers that only a registry can give: it was reached, and its certificate accepted. An extended
+regular expression, whatever the case: hosts judge by it too."""
+
+_REACHED = re.compile(REACHED, re.IGNORECASE)
 
 TIMED_OUT = 124
 
@@ -223,6 +225,16 @@ def unproven(
             return f"Docker never verifies {reference.host}: it takes loopback for insecure"
         return _docker_insecure(reference, said, addresses)
     return _podman_insecure(reference.text, said)
+
+
+def insecure_indexes(said: str) -> frozenset[str]:
+    """Return the references that a Docker daemon lists as insecure, by its own word."""
+    indexes = _json(said).get("IndexConfigs")
+    return frozenset(
+        name
+        for name, entry in (indexes.items() if isinstance(indexes, dict) else ())
+        if isinstance(entry, dict) and entry.get("Secure") is False
+    )
 
 
 def insecure_note(runtime: str, reference_text: str, said: str) -> str:

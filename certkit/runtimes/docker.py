@@ -46,6 +46,7 @@ def rootful(
         settings="/etc/docker/daemon.json",
         # Docker Desktop's and Podman's.
         elsewhere=("~/.docker/certs.d", "/etc/containers/certs.d"),
+        pidfile="/var/run/docker.pid",
         service=choice.service or "docker",
     )
 
@@ -69,6 +70,7 @@ def rootless(
         scope="user",
         settings="~/.config/docker/daemon.json",
         elsewhere=(_USUAL,),
+        pidfile="@run/docker.pid",
         service=choice.service or "docker",
     )
 
@@ -89,6 +91,7 @@ def snap(
         scope="snap",
         settings="/var/snap/docker/current/config/daemon.json",
         elsewhere=(_USUAL,),
+        pidfile="/var/snap/docker/current/run/docker.pid",
         service=choice.service or "docker",
     )
 
@@ -130,6 +133,7 @@ def _state(
     service: str,
     settings: str,
     elsewhere: tuple[str, ...],
+    pidfile: str,
 ) -> RuntimeState:
     base = certs_dir.rstrip("/")
     owner = "@user" if scope == "user" else "0:0"
@@ -181,6 +185,7 @@ def _state(
             if other != base
         ),
         settings=settings,
+        pidfile=pidfile,
     )
 
 

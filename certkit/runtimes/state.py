@@ -122,6 +122,7 @@ class RuntimeState:
             root. Empty where only the files count.
         settings: The daemon's own JSON file, in which a list of insecure registries may stand;
             empty for a runtime that has none.
+        pidfile: Where that daemon writes its process number; a path as in `Evidence`.
     """
 
     name: str
@@ -137,6 +138,7 @@ class RuntimeState:
     elsewhere: tuple[str, ...] = ()
     vouched: str = ""
     settings: str = ""
+    pidfile: str = ""
 
     @property
     def per_user(self) -> bool:
@@ -175,11 +177,14 @@ class HostState:
         runtimes: Those that the host may have.
         authorities: The registry's, as PEM blocks. What certkit is known to have put on the host
             with one of them, and no runtime's files name, has left the inventory: it goes.
+        retire_insecure: The registry's references, where they are to go out of its daemons' lists
+            of insecure ones; empty to leave those alone.
     """
 
     registry: str
     runtimes: tuple[RuntimeState, ...]
     authorities: tuple[bytes, ...] = ()
+    retire_insecure: tuple[str, ...] = ()
 
     @property
     def removes(self) -> bool:

@@ -37,6 +37,7 @@ _DOING = {
     "place": "placing",
     "check": "checking",
     "restart": "restarting",
+    "retire": "retiring insecure settings",
     "verify": "verifying",
     "status": "reading",
     "digest": "pulling by digest",

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034 # the parts are joined before they run
 # Reads the data: one `key value` a line; a blob's lines begin with | and may hold anything.
 # Runtime r has r_KEY_r, file f has f_KEY_f, reference k has k_KEY_k, question q has
-# q_KEY_q, blob b has blob_b.
+# q_KEY_q, blob b has blob_b. What a retirement needs is in o_KEY.
 R=0
 F=0
 K=0
@@ -41,6 +41,7 @@ load() {
       image) O_IMAGE=$VALUE ;;
       limit-probe) O_LIMIT=$VALUE ;;
       system) O_SYSTEM=$VALUE ;;
+      reached | before | after) put "o_$KEY" "$VALUE" ;;
       blob)
         B=$((B + 1))
         d_blob=
@@ -50,7 +51,7 @@ load() {
       runtime)
         R=$((R + 1))
         for d_key in detect version health running live verify shadow hide elsewhere user service scope \
-          command pull digest present remove found settings; do
+          command pull digest present remove found settings pidfile gone; do
           put "r_${d_key}_$R" ''
         done
         put "r_name_$R" "$VALUE"
@@ -58,10 +59,10 @@ load() {
         put "r_peruser_$R" 0
         put "r_limit_$R" 90
         ;;
-      detect | version | health | running | live | verify | shadow | hide | elsewhere | pull | digest | present | remove)
+      detect | version | health | running | live | verify | shadow | hide | elsewhere | pull | digest | present | remove | gone)
         add "r_${KEY}_$R" "$VALUE"
         ;;
-      named | peruser | user | service | scope | command | limit | settings) put "r_${KEY}_$R" "$VALUE" ;;
+      named | peruser | user | service | scope | command | limit | settings | pidfile) put "r_${KEY}_$R" "$VALUE" ;;
       file)
         F=$((F + 1))
         put "f_path_$F" "$VALUE"

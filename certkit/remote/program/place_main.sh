@@ -169,6 +169,7 @@ tell_files() {
   [ ! -f "$STATE/due/$GOT" ] || say due
   each_file report
   notes "$REPORTED"
+  "${TELL:-:}"
 }
 
 main() {

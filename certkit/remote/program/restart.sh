@@ -1,15 +1,6 @@
 # shellcheck shell=sh
 # Phase two: restart one daemon, wait for its answer, and put the old files back if none comes.
 
-# now: hundredths of a second of a clock that nobody sets.
-now() {
-  if IFS=' ' read -r w_up _ 2>/dev/null </proc/uptime; then
-    NOW=${w_up%.*}${w_up#*.}
-  else
-    NOW=$(date -u +%s)00
-  fi
-}
-
 # do_restart: bounded; 124 when time was up. Its output goes to a file: a daemon that a script starts
 # would keep a pipe, and with it the operator's connection, open.
 do_restart() {
@@ -71,21 +62,12 @@ healthy() {
   done
 }
 
-# journal SINCE: the last words of the daemon.
+# journal SINCE: the last words of what restarted the daemon, and of the daemon.
 journal() {
   {
-    [ "$LOG" = /dev/null ] || tail -n 5 "$LOG"
-    case $MANAGER in
-      user) guard 10 journalctl --user -u "$SERVICE" -n 20 --no-pager -o cat --since "@$1" ;;
-      snap) guard 20 snap logs -n 20 "$SERVICE" ;;
-      systemd) guard 10 journalctl -u "$SERVICE" -n 20 --no-pager -o cat --since "@$1" ;;
-      *)
-        for j_log in "/var/log/$SERVICE.log" "/var/log/$SERVICE/$SERVICE.log"; do
-          [ ! -r "$j_log" ] || tail -n 20 "$j_log"
-        done
-        ;;
-    esac
-  } 2>/dev/null </dev/null | tail -n 25 | cut -c 1-400 | hex
+    [ "$LOG" = /dev/null ] || tail -n 5 "$LOG" 2>/dev/null
+    daemon_log "$1"
+  } | tail -n 25 | cut -c 1-400 | hex
 }
 
 # put_back: every file that changed since the last proven restart, as it was before.

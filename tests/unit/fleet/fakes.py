@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.plan import Target
@@ -20,7 +20,9 @@ from certkit.remote.report import (
     RestartReport,
     RestartResult,
     RuntimeReport,
+    SettingsReport,
 )
+from certkit.remote.retire import RetireReport, RetireResult, RetireWhy
 from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.state import HostState, RuntimeChoice, RuntimeState
 from certkit.transport.connection import Answer, Connection
@@ -64,6 +66,8 @@ class Machine:
         reason: Of how its restart ends; `restored` with it.
         beside: What users report of their own runtimes.
         seconds: How long a restart takes.
+        settings: What is told of the daemon's own file.
+        retires: How taking an entry out of it ends, and why.
     """
 
     served: str = ""
@@ -89,6 +93,8 @@ class Machine:
     meanwhile: str = ""
     reason: str = ""
     restored: bool = False
+    settings: SettingsReport | None = None
+    retires: tuple[RetireResult, RetireWhy] = ("retired", "")
 
 
 @dataclass
@@ -191,6 +197,8 @@ class FakeFleet:
             live_restore=machine.live_restore,
             daemon=machine.daemon,
             restart_due=machine.due,
+            verification=machine.verification,
+            settings=machine.settings if state.retire_insecure else None,
         )
         return PlaceReport((report, *machine.beside), int(time.time() + machine.clock))
 
@@ -255,6 +263,31 @@ class FakeFleet:
                 machine.verification,
             )
             for reference in references
+        )
+
+    def retire(
+        self,
+        connection: Connection,
+        runtime: RuntimeState,
+        user: str,
+        references: Sequence[RegistryReference],
+        before: bytes,
+        after: bytes,
+    ) -> RetireReport:
+        assert isinstance(connection, Wire) and not connection.closed
+        machine = self.machines[connection.name]
+        self.note("retire", connection.name)
+        assert machine.settings is not None and machine.settings.content == before
+        if machine.retires[0] == "retired":
+            machine.settings = replace(machine.settings, content=after)
+            machine.verification = ""
+        return RetireReport(
+            runtime.name,
+            user,
+            machine.settings.path,
+            *machine.retires,
+            "x509: unknown",
+            ("a line",),
         )
 
 
