@@ -14,7 +14,7 @@ from certkit.fleet.directory import OURS
 from certkit.fleet.job import Crew, Job
 from certkit.fleet.proof import judge_probe
 from certkit.fleet.report import Problem, RuntimeResult
-from certkit.fleet.stock import shown_name
+from certkit.fleet.stock import nothing_found, shown_name
 from certkit.fleet.talk import Talk
 from certkit.names import RegistryReference
 from certkit.remote.report import PlaceReport, RuntimeReport
@@ -49,6 +49,9 @@ def needs_nothing(crew: Crew, talk: Talk, job: Job) -> bool:
             raise report.problem
         if report.problem is not None:
             return False
+    if not reports and rootless:
+        nothing = nothing_found(job.state)
+        raise HostError(nothing.kind, nothing.message, nothing.hint)
     if not reports:
         return False
     if not rootless and any(_stands(one) for one in reports):
@@ -80,6 +83,7 @@ def vouched_for(crew: Crew, talk: Talk, job: Job, survey: HostSurvey) -> frozens
         (one.name, one.user)
         for one in survey.runtimes
         if one.name in can
+        and one.problem is None
         and not any(entry.name == OURS for place in one.places for entry in place.entries)
         and _asked(crew, talk, job, one.name, one.user) is None
     )
@@ -104,6 +108,10 @@ def _asked(crew: Crew, talk: Talk, job: Job, name: str, user: str) -> Problem | 
     )
     known = {reference.text: reference for reference in references}
     for answer in answers:
+        if answer.reference not in known:
+            raise HostError(
+                ErrorKind.SHELL, f"told of {answer.reference!r}, which it was not asked about"
+            )
         proof = judge_probe(answer, known[answer.reference], image=False)
         if proof.problem is not None:
             return proof.problem
@@ -129,7 +137,8 @@ def _cannot(problem: Problem) -> HostError:
     if problem.kind is ErrorKind.TRUST:
         return HostError(
             ErrorKind.TRUST,
-            "does not trust the registry's authority, and this home does not have its root",
+            f"trusts the registry by nothing that was shown: {problem.message}; and this home "
+            "does not have the root that could be placed",
             "give the root to the home: certkit import-signed server.crt --import-chain ROOT.crt; "
             "where the host's system has it already, restart the daemon: it reads it once",
         )

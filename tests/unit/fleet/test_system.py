@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from certkit.errors import ErrorKind
 from certkit.fleet.distribute import distribute
 from certkit.fleet.plan import DistributeOptions
@@ -58,13 +60,23 @@ def test_without_a_root_nothing_is_placed_and_the_host_fails() -> None:
     result = run(Machine(served=LEAF, pull=UNKNOWN), ROOTLESS)
     assert result.outcome is Outcome.FAILED and result.error is not None
     assert result.error.kind is ErrorKind.TRUST
-    assert "does not have its root" in result.error.message
+    assert "does not have the root" in result.error.message
     assert "--import-chain" in result.error.hint
     result = run(Machine(served=LEAF, pull="connection refused"), ROOTLESS)
     assert result.error is not None and result.error.kind is ErrorKind.NETWORK
     assert "cannot tell whether its system trusts" in result.error.message
     result = run(Machine(served="cd" * 32), ROOTLESS)
     assert result.error is not None and "registry deploy" in result.error.hint
+
+
+def test_a_pass_that_proves_nothing_is_none() -> None:
+    settings = {"IndexConfigs": {"registry.lab:5000": {"Secure": False}}}
+    machine = Machine(served=LEAF, verification=json.dumps(settings))
+    result = run(machine, ROOTLESS)
+    assert result.error is not None and "without proof" in result.error.message
+    assert run(Machine(served=LEAF, verification=json.dumps(settings))).outcome is Outcome.CHANGED
+    result = run(Machine(absent=True), ROOTLESS)
+    assert result.error is not None and result.error.kind is ErrorKind.DAEMON
 
 
 def test_taking_trust_away_asks_nobody() -> None:
