@@ -106,8 +106,8 @@ def failure(code: str, subject: str, detail: str) -> HostError:
     if code not in _FAILURES:
         code, subject, detail = "internal", clean(code), f"{subject} {detail}"
     kind, message, hint = _FAILURES[code]
-    subject = " ".join(subject.split())
-    detail = " ".join(detail.split())[:300]
+    # Bounded, because a host may send as much as it likes.
+    subject, detail = " ".join(subject.split())[:500], " ".join(detail.split())[:300]
     return HostError(
         kind,
         message.format(subject, detail or "no reason was given"),
