@@ -185,7 +185,7 @@ def reference(value: object, key: str, place: Place) -> str:
 def _parallel(value: object) -> int:
     digits = str(value).strip()
     if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits[:9]) <= 10_000:
-        raise GrammarError(f"'{digits[:20]}' is not a number of hosts from 1 to 10000")
+        raise GrammarError(f"'{shown(digits, 20)}' is not a number of hosts from 1 to 10000")
     return int(digits)
 
 
