@@ -290,7 +290,7 @@ class Rotating:
         found, say = self.report, self._run.say
         say(f"The rotation of {found.registry}: {found.stands}.")
         for why, hosts in fold(found.missing, lambda one: one[1]):
-            say(f"  {fold_names(host for host, _ in hosts)} {why}")
+            say(f"  {fold_names(host for host, _ in hosts)}: {why}")
         sentence, command = found.next_step
         if command:
             say(f"Next: {sentence}: {command}")
