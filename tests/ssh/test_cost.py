@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 
-from certkit.transport.connection import Connector
+from certkit.fleet.talk import RemoteTalk
+from certkit.names import RegistryReference
+from certkit.remote.exchange import Exchange
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import RuntimeChoice
+from certkit.transport.connection import Answer, Connection, Connector
 from tests.ssh import stub
 from tests.ssh.relay import Relay
 from tests.ssh.sshd import Sshd
+
+BUNDLE = b"-----BEGIN CERTIFICATE-----\nQUFB\n-----END CERTIFICATE-----\n"
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -25,6 +34,40 @@ def test_at_most_eight_round_trips(sshd: Sshd, connector: Connector) -> None:
     relay.close()
     # One more for TCP's own handshake, which the relay answers itself.
     assert 1 + flights <= 8
+
+
+def test_status_is_one_exec_and_one_round_trip_more_than_the_connection(
+    sshd: Sshd, connector: Connector
+) -> None:
+    def flights(work: Callable[[Connection], object]) -> int:
+        relay = Relay((sshd.host, sshd.port))
+        host = sshd.host_entry(port=relay.port, host_key_alias=f"[{sshd.host}]:{sshd.port}")
+        connection = connector.connect(host)
+        work(connection)
+        connection.close()
+        relay.close()
+        return relay.flights
+
+    class Counting:
+        """A connection that counts what is run over it."""
+
+        ran = 0
+
+        def __init__(self, inner: Connection) -> None:
+            self._inner = inner
+
+        def run(self, exchange: Exchange) -> Answer:
+            Counting.ran += 1
+            return self._inner.run(exchange)
+
+    def survey(connection: Connection) -> None:
+        found = RemoteTalk().survey(cast(Connection, Counting(connection)), state, 60)
+        assert found.epoch > 1_700_000_000
+
+    state = desired_state([RegistryReference.parse("status.lab:5000")], BUNDLE, RuntimeChoice())
+    bare = flights(lambda connection: connection.run(stub.exchange(stdin=b"x" * 20_000)))
+    assert flights(survey) <= bare
+    assert Counting.ran == 1
 
 
 def cpu_seconds() -> float:

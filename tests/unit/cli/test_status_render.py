@@ -117,6 +117,18 @@ def test_json_fits_the_schema_with_every_kind() -> None:
     assert not validator.is_valid(document)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_in_the_table_and_on_the_page(kind: str) -> None:
+    what = report(host("web-01", Finding(kind, "/p", "something is so", "a cure")))
+    text = shown(what)
+    if what.exit_code is ExitCode.DONE:
+        assert "note: web-01: something is so" in text
+        return
+    assert f"{kind}: web-01: something is so\n  a cure\n" in text
+    page_text = read(what).text
+    assert page_text.count(kind) >= 2 and "something is so" in page_text and "a cure" in page_text
+
+
 def test_drift_fails_in_junit() -> None:
     root = ElementTree.fromstring(junit(FLEET).encode())
     assert (root.get("failures"), root.get("errors")) == ("3", "1")
