@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from certkit.cli.flags import DEFAULT_INVENTORY
+from certkit.cli.render.text import plain
 from certkit.fleet.plan import RestartPlan
 from certkit.fleet.report import FAILURES, FleetReport, Outcome
 from certkit.inventory.folding import count, fold_names
@@ -71,3 +72,22 @@ def next_steps(session: Session, report: FleetReport) -> list[str]:
 def then_look(put: Service) -> list[str]:
     """Return the command worth running once a pair is served."""
     return [f"certkit registry status {put.report.registry}"] if put.served else []
+
+
+def tell_of(session: Session, put: Service) -> None:
+    """Say, beside the report, what a certificate that was to replace another one leaves to do."""
+    from certkit.home.renewed import what_hosts_lack
+
+    lines = []
+    if put.promoted is not None:
+        lines = what_hosts_lack(session.home, put.promoted)
+    elif not put.served and not put.report.check:
+        # By itself this is all that cron sends where standard output is thrown away.
+        [host] = put.report.hosts
+        why = f": {host.error.message}" if host.error else ""
+        lines = [
+            f"error: the new certificate of {put.report.registry} waits in the home, for "
+            f"{host.name} does not serve it{why}; the same command tries again"
+        ]
+    for line in lines:
+        session.console.print(Text(plain(line)), soft_wrap=True)

@@ -55,13 +55,15 @@ def deploy(
     compared with what was deployed; where it does not match or does not come up, the old files
     come back.
     """
-    from certkit.cli.ask import then_look
+    from certkit.cli.ask import tell_of, then_look
     from certkit.cli.session import Session
     from certkit.operations import serving
 
     session = Session(flags)
     put = serving.serve(session, check=check, force=force, waiting=waiting, witnesses=witnesses)
     session.show(put.report, then_look(put))
+    if waiting:
+        tell_of(session, put)
     raise session.done(put.report)
 
 

@@ -181,7 +181,7 @@ def renew(
             raise typer.Exit(code.value)
     session = None
     if deploy:
-        from certkit.cli.ask import then_look
+        from certkit.cli.ask import tell_of, then_look
         from certkit.cli.session import Session
         from certkit.operations import serving
 
@@ -197,6 +197,7 @@ def renew(
     if session is not None:
         put = serving.serve(session, waiting=True)
         session.show(put.report, then_look(put))
+        tell_of(session, put)
         raise session.done(put.report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())

@@ -14,12 +14,14 @@ _SUFFIX = ".schema.json"
 
 NameArgument = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="inventory, fleet or rotation.", show_default=False),
+    typer.Argument(
+        metavar="NAME", help="inventory, fleet, registry-status or rotation.", show_default=False
+    ),
 ]
 
 
 def schema(name: NameArgument) -> None:
-    """Print the JSON Schema of the inventory, of the fleet reports or of a rotation."""
+    """Print the JSON Schema of the inventory, of the fleet reports, of a registry or a rotation."""
     from certkit.inventory.places import shown, suggest
 
     folder = files("certkit") / "schemas"

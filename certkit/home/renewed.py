@@ -87,11 +87,22 @@ def promoted_words(home: Home, done: Promoted) -> list[str]:
         f"{done.files.reference} serves the new certificate; it is the current one now.",
         f"The old one is in {done.files.directory / done.archived}.",
     ]
+    return [*lines, *what_hosts_lack(home, done)]
+
+
+def what_hosts_lack(home: Home, done: Promoted) -> list[str]:
+    """What the new certificate holds and hosts do not know yet, a line each, with what to run."""
+    files = done.files
+    command = f"certkit distribute {files.reference}{home_option(home)}"
+    lines = []
     if done.new_aliases:
         aliases = ", ".join(alias.text for alias in done.new_aliases)
+        lines.append(f"Hosts do not know {aliases} yet: {command}")
+    if done.new_names:
+        names = ", ".join(name.text for name in done.new_names)
         lines.append(
-            f"Hosts do not know {aliases} yet: certkit distribute {done.files.reference}"
-            f"{home_option(home)}"
+            f"The certificate holds {names} too: to pull by that name, add it to aliases: in the "
+            f"inventory, then {command}"
         )
     return lines
 
@@ -104,6 +115,7 @@ def promoted_json(done: Promoted) -> dict[str, Any]:
         **done.files.request.to_json(),
         "archived": str(done.files.directory / done.archived),
         "new_aliases": [alias.text for alias in done.new_aliases],
+        "new_names": [name.text for name in done.new_names],
     }
 
 

@@ -28,7 +28,7 @@ from certkit.home.registry import (
     encode_record,
 )
 from certkit.home.request import Origin, RegistryRequest
-from certkit.names import RegistryReference
+from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle, fingerprint, parse_certificates, pem, time_text
 from certkit.pki.importing import trusted_by
 from certkit.pki.keys import PrivateKey
@@ -92,11 +92,13 @@ class Promoted:
         files: The registry, read again.
         archived: Where the old certificate and key are, below the registry's directory.
         new_aliases: References that hosts do not have yet.
+        new_names: Names that the old certificate lacked, those of new aliases left out.
     """
 
     files: RegistryFiles
     archived: str
     new_aliases: tuple[RegistryReference, ...]
+    new_names: tuple[SubjectName, ...] = ()
 
 
 def find_next(files: RegistryFiles) -> NextLeaf | None:
@@ -147,9 +149,12 @@ def promote(home: Home, files: RegistryFiles, served: str, now: datetime) -> Pro
         log_leaf(home, files, "server certificate in service", waiting.certificate)
         trust, gone = settled_trust(files, waiting.chain)
         change_files(files.directory, {**writes, **trust}, (*removes, *gone))
-        known = set(files.references)
+        known, named = set(files.references), set(files.request.names)
     fresh = RegistryFiles(files.directory)
-    return Promoted(fresh, archived, tuple(a for a in fresh.references if a not in known))
+    aliases = tuple(one for one in fresh.references if one not in known)
+    named |= {alias.subject_name for alias in aliases}
+    names = tuple(one for one in fresh.request.names if one not in named)
+    return Promoted(fresh, archived, aliases, names)
 
 
 def discard(home: Home, files: RegistryFiles) -> bool:

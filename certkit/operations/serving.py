@@ -23,10 +23,13 @@ class Service:
     Attributes:
         report: The registry's host, as every report has one.
         served: Whether the pair was seen in service.
+        promoted: What became of the waiting certificate; None where it is still waiting, or was
+            not meant.
     """
 
     report: FleetReport
     served: bool
+    promoted: leaves.Promoted | None = None
 
 
 def serve(
@@ -85,13 +88,14 @@ def serve(
             stop=run.stop,
         )
     report = report_of(run, "registry deploy", [done.result], check=check)
+    promoted = None
     if not check:
         _note(run, pair, done)
         if seen is not None and done.served:
             seen(pair.sha256)
         elif waiting and done.served:
-            leaves.promote(run.home, files, pair.sha256, now())
-    return Service(report, done.served)
+            promoted = leaves.promote(run.home, files, pair.sha256, now())
+    return Service(report, done.served, promoted)
 
 
 def standing(run: Run, witnesses: str | None) -> RegistryStatus:

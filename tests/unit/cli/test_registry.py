@@ -8,13 +8,19 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from cryptography import x509
 
 from certkit.errors import ErrorKind, HostError
-from certkit.fleet.report import FleetReport, HostResult, Outcome, RuntimeResult
+from certkit.fleet.report import FleetReport, HostResult, Outcome, Problem, RuntimeResult
 from certkit.home.waiting import NEXT
+from certkit.registry.deploy import Deployed
 from tests.unit.cli.running import Command
 
 SERVER = "registry_host: {host: {address: 127.0.0.1, connection: local}, run: files, "
+STATUS = jsonschema.Draft202012Validator(
+    json.loads((files("certkit") / "schemas/registry-status.schema.json").read_text()),
+    format_checker=jsonschema.FormatChecker(),
+)
 PAIR = "certificate: /srv/certs/server.crt, key: /srv/certs/server.key}\n"
 
 
@@ -74,11 +80,66 @@ def test_status_of_what_nobody_serves(certkit: Command, monkeypatch: pytest.Monk
     monkeypatch.setattr("certkit.registry.sight.fetch_served", refuse)
     ran = certkit("registry", "status", "-o", "json")
     document = json.loads(ran.out)
+    STATUS.validate(document)
     assert (ran.code, document["schema"]) == (4, "certkit.registry-status/1")
     assert (document["says"], document["seen"][0]["error"]["kind"]) == ("nothing", "refused")
     ran = certkit("registry", "status")
     assert ran.code == 4
     assert "no certificate was seen" in ran.out and "nothing listens there" in ran.out
+
+
+def test_status_fits_its_schema(
+    certkit: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [directory] = (tmp_path / "H/registries").iterdir()
+    for name, code in (("server.crt", 0), ("ca.crt", 4)):
+        chain = tuple(x509.load_pem_x509_certificates((directory / name).read_bytes()))
+        monkeypatch.setattr("certkit.registry.sight.fetch_served", lambda *_, c=chain, **__: c)
+        ran = certkit("registry", "status", "-o", "json")
+        assert ran.code == code
+        STATUS.validate(ran.json)
+        assert ran.json["served"]["sha256"] == ran.json["seen"][0]["sha256"]
+    assert certkit("schema", "registry-status").json == STATUS.schema
+
+
+def ending(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    """Let every deployment end in a way, with no host."""
+    problem = None if outcome is Outcome.CHANGED else Problem(ErrorKind.REFUSED, "nobody listens")
+    result = HostResult("reg", "10.0.0.1", outcome, 1.0, (RuntimeResult("registry"),), problem)
+    done = Deployed(result, outcome is Outcome.CHANGED)
+    monkeypatch.setattr("certkit.operations.serving.put_into_service", lambda *_, **__: done)
+
+
+def test_what_hosts_do_not_know_yet_is_told(
+    certkit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("hosts.yaml").write_text(f"{SERVER}{PAIR}hosts: [web01]\n")
+    ending(monkeypatch, Outcome.CHANGED)
+    assert certkit("renew", "--san", "two.registry.lab").code == 0
+    ran = certkit("registry", "deploy", "--next", "-o", "json")
+    assert ran.code == 0 and ran.json["command"] == "registry deploy"
+    assert "holds two.registry.lab too" in ran.err
+    assert "aliases: in the inventory, then certkit distribute registry.lab:5000" in ran.err
+    ran = certkit("renew", "--alias", "registry.lab", "--deploy")
+    assert "Hosts do not know registry.lab yet: certkit distribute" in ran.err
+    ran = certkit("renew", "--deploy")
+    assert ran.code == 0 and "distribute" not in ran.err
+
+
+def test_a_certificate_that_could_not_be_put_into_service_is_told_on_stderr_and_kept(
+    certkit: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Path("hosts.yaml").write_text(f"{SERVER}{PAIR}hosts: [web01]\n")
+    ending(monkeypatch, Outcome.UNREACHABLE)
+    ran = certkit("renew", "--if-due", "900d", "--deploy")
+    assert ran.code == 1
+    [line] = [line for line in ran.err.splitlines() if line.startswith("error:")]
+    assert "waits in the home, for reg does not serve it: nobody listens" in line
+    [new] = tmp_path.glob(f"H/registries/*/{NEXT}")
+    kept = new.read_bytes()
+    ending(monkeypatch, Outcome.CHANGED)
+    assert certkit("renew", "--if-due", "900d", "--deploy").code == 0
+    assert new.with_name("server.crt").read_bytes() == kept and not new.exists()
 
 
 def test_the_report_fits_the_schema() -> None:
