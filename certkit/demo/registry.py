@@ -43,11 +43,13 @@ class Registry:
         return int(self._server.server_address[1])
 
     def serve(self, certificate: Path, key: Path) -> None:
-        """Answer over TLS with this certificate (leaf first) and key."""
+        """Answer over TLS with this certificate (leaf first) and key, from now on."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(certificate, key)
         self._server.context = context
+        if self._thread is not None:
+            return
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )

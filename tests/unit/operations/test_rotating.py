@@ -1,0 +1,149 @@
+"""The steps of a rotation as somebody types them: documents, exit statuses, and the walk."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+
+from tests.unit.cli.running import Ran
+from tests.unit.operations.conftest import Person
+
+SCHEMAS = files("certkit") / "schemas"
+
+
+def schema(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
+
+
+def step(person: Person, *words: str, expect: int = 0) -> Ran:
+    """Type a step, and hold what it prints to the schemas."""
+    ran = person.types("rotate", *words, "-o", "json", expect=expect)
+    jsonschema.Draft202012Validator(schema("rotation")).validate(ran.json)
+    for one in ran.json["runs"]:
+        jsonschema.Draft202012Validator(schema("fleet")).validate(one)
+    assert ran.json["command"] == f"rotate {words[0]}"
+    return ran
+
+
+def commands(ran: Ran) -> list[str]:
+    return [one["command"] for one in ran.json["runs"]]
+
+
+def lacks(ran: Ran) -> str | None:
+    [host] = ran.json["hosts"]
+    return host["lacks"]
+
+
+def test_every_step_prints_one_document_however_it_ends(person: Person) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema("rotation"))
+    person.types("init", person.reference, "--no-passphrase")
+    person.serve()
+    person.types("distribute")
+    old = person.trust.read_bytes()
+    assert step(person, "status").json["phase"] == "idle"
+
+    in_the_way = person.trust.parent / "client.cert"
+    in_the_way.write_text("")
+    unproven = step(person, "start", expect=4)
+    assert commands(unproven) == ["distribute"] and lacks(unproven)
+    assert f"build-01: {lacks(unproven)}" in unproven.err
+    assert "certkit rotate start" in unproven.err
+    in_the_way.unlink()
+    started = step(person, "start")
+    assert (started.json["phase"], lacks(started)) == ("started", None)
+    assert started.json["next"] == "certkit rotate switch"
+    assert step(person, "status", expect=4).json["runs"] == []
+
+    both = person.trust.read_bytes()
+    person.trust.write_bytes(old)
+    refused = step(person, "switch", expect=1)
+    assert lacks(refused) == "does not trust the new authority"
+    assert "build-01" in refused.json["error"]["message"]
+    assert refused.json["error"]["message"] in refused.err
+    person.trust.write_bytes(both)
+
+    by_hand = step(person, "switch", expect=4)
+    assert "certkit rotate switch --served" in by_hand.err
+    assert step(person, "switch", "--served", expect=1).json["error"]
+    person.serve("server-next")
+    assert step(person, "switch", "--served").json["phase"] == "switched"
+    assert commands(step(person, "switch")) == []
+
+    finished = step(person, "finish")
+    assert (finished.json["phase"], lacks(finished)) == ("finished", None)
+    assert commands(finished) == ["distribute"]
+    assert person.trust.read_bytes().count(b"BEGIN") == 1
+    assert step(person, "status").json["next"] == "certkit status"
+
+    lines = person.types("rotate", "finish", "-o", "jsonl").out.splitlines()
+    host, last = map(json.loads, lines)
+    assert host["name"] == "build-01" and last["summary"]["phase"] == "finished"
+    suites = ElementTree.fromstring(person.types("rotate", "finish", "-o", "junit").out)
+    names = [one.get("name") for one in suites.iter("testsuite")]
+    assert names == ["certkit distribute", "certkit rotate finish"]
+    assert suites.get("failures") == "0"
+
+
+def test_a_host_that_is_off_fails_the_step(person: Person) -> None:
+    person.types("init", person.reference, "--no-passphrase")
+    person.host.close()
+    ran = step(person, "start", "--retries", "0", expect=1)
+    assert "Not done on build-01" in ran.err and "certkit rotate start" in ran.err
+    assert lacks(ran) == "has proven nothing" and commands(ran) == ["distribute"]
+    suites = ElementTree.fromstring(
+        person.types("rotate", "start", "--retries", "0", "-o", "junit", expect=1).out
+    )
+    [failure] = suites.iter("failure")
+    assert failure.get("message") == "has proven nothing"
+
+
+def test_the_walk_from_nothing_to_the_end(person: Person) -> None:
+    """With options on `rotate` itself, keys that are encrypted, and a registry run by hand."""
+    given = ["--home", str(person.directory / "home"), "-i", str(person.directory / "hosts.yaml")]
+    (person.directory / "secret").touch(0o600)
+    (person.directory / "secret").write_text("the first one\n")
+    person.types("init", person.reference, "--passphrase-file", "secret")
+    person.serve()
+    person.types("distribute")
+
+    no = person.converses(["rotate", *given], [("put it on every host? (yes or no)", "no")])
+    assert no.code == 4 and not (person.files / "rollover.json").exists()
+
+    def put_into_service() -> str:
+        person.serve("server-next")
+        return "yes"
+
+    begun = person.converses(
+        ["rotate", *given],
+        [
+            ("put it on every host? (yes or no)", "yes"),
+            ("New passphrase for the new authority's key", "the second one"),
+            ("The same again", "the second one"),
+            ("into service? (yes or no)", "no"),
+        ],
+    )
+    assert begun.code == 4 and person.trust.read_bytes().count(b"BEGIN") == 2
+    ended = person.converses(
+        ["rotate", *given],
+        [
+            ("into service? (yes or no)", "yes"),
+            ("Passphrase of", "the second one"),
+            ("Is it in service now? (yes or no)", put_into_service),
+            ("old authority off the hosts? (yes or no)", "yes"),
+        ],
+    )
+    assert ended.code == 0, ended.out
+    assert "the second one" not in begun.out + ended.out
+    assert person.types("rotate", "status").out.count("finished") == 1
+    assert person.trust.read_bytes().count(b"BEGIN") == 1
+
+
+def test_the_walk_needs_somebody_to_ask_and_options_behind_a_step(person: Person) -> None:
+    person.types("init", person.reference, "--no-passphrase")
+    assert "nobody to ask" in person.types("rotate", expect=2).err
+    misplaced = person.types("rotate", "-i", "hosts.yaml", "start", expect=2)
+    assert "certkit rotate start --option" in misplaced.err
