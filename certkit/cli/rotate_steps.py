@@ -21,11 +21,14 @@ _STEPS = ("start", "switch", "finish", "abort", "status", WALK)
 
 
 class WalkingGroup(TyperGroup):
-    """Takes words that name no step for those of the walk."""
+    """Takes options and a registry that stand in a step's place for those of the walk."""
 
     # Typer's own types for both have other names in its versions.
     def parse_args(self, ctx, args):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+        first = args[0] if args else "-"
+        # Anything else is a step misspelt, for which the parser has a better word.
+        walks = first[:1] == "-" or "." in first or ":" in first
+        if walks and first not in ctx.help_option_names:
             args = [WALK, *args]
         return super().parse_args(ctx, args)
 

@@ -147,3 +147,6 @@ def test_the_walk_needs_somebody_to_ask_and_options_behind_a_step(person: Person
     assert "nobody to ask" in person.types("rotate", expect=2).err
     misplaced = person.types("rotate", "-i", "hosts.yaml", "start", expect=2)
     assert "certkit rotate start --option" in misplaced.err
+    assert "nobody to ask" in person.types("rotate", person.reference, expect=2).err
+    assert "No such command 'swich'" in person.types("rotate", "swich", expect=2).err
+    assert "certkit rotate" in person.types("rotate", "--help").out
