@@ -27,14 +27,18 @@ _PACKAGES = (
     "systemd-sysv",
 )
 
+# What runs a registry or stands in front of one. One release is enough: in bookworm, compose is
+# written in Python, and no machine has that, since certkit must not need it. In trixie, Podman
+# publishes ports with nftables.
+_SERVERS = ("caddy", "docker-compose", "docker-registry", "haproxy", "nftables", "nginx-light")
+
 # docker.io carries the client in bookworm; in trixie it is a package of its own.
 PACKAGES = {
     "bookworm": _PACKAGES,
-    "trixie": (*_PACKAGES, "docker-cli"),
+    "trixie": (*_PACKAGES, "docker-cli", *_SERVERS),
 }
 
-# One release is enough to take the registry's program from. Its package is unpacked and never
-# installed: no machine should run a registry of its own.
+# One release is enough to take the registry's program from; there, its package is not installed.
 REGISTRY_RELEASE = "bookworm"
 REGISTRY_PROGRAM = "/registry"
 FETCH_REGISTRY = f"""\
@@ -93,6 +97,10 @@ printf '%s\\n' 'MaxStartups 200' 'UseDNS no' > /etc/ssh/sshd_config.d/10-lab.con
 cat > /etc/systemd/system/lab-cgroups.service <<'UNIT'
 {CGROUP_UNIT}UNIT
 systemctl --quiet enable lab-cgroups.service systemd-networkd.service ssh.service docker.service
+# A test starts what it needs: no machine should run a registry of its own.
+for unit in caddy docker-registry haproxy nginx; do
+  if [ -e "/usr/lib/systemd/system/$unit.service" ]; then systemctl --quiet disable "$unit"; fi
+done
 systemctl --quiet mask systemd-firstboot.service systemd-networkd-wait-online.service \\
   systemd-modules-load.service e2scrub_reap.service podman-auto-update.service \\
   podman-auto-update.timer podman-restart.service apt-daily.timer apt-daily-upgrade.timer \\

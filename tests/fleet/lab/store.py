@@ -18,6 +18,7 @@ _CAP_SYS_ADMIN = 21
 
 # Command that the lab runs -> Debian package that brings it.
 RUN_COMMANDS = {
+    "faketime": "faketime",
     "ip": "iproute2",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
