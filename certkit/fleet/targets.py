@@ -41,6 +41,7 @@ def targets_for(
     asked: RestartPolicy | None = None,
     *,
     vouched: str = "",
+    shared: bool = False,
     remove: bool = False,
     retire_insecure: bool = False,
 ) -> tuple[Target, ...]:
@@ -53,6 +54,7 @@ def targets_for(
         settings: What the inventory says about the run.
         asked: The command line's restart policy; None when it was not given.
         vouched: The certificate that hosts' own systems may vouch for; see `RuntimeState`.
+        shared: Whether the authorities are somebody else's, who may sign for other registries too.
         remove: Whether the trust is to be taken away.
         retire_insecure: Whether the registry is to go out of lists of insecure ones.
 
@@ -74,6 +76,9 @@ def targets_for(
         )
         if choice not in states:
             state = beside_system(desired_state(references, bundle_pem, choice), vouched)
+            if shared:
+                # They do not tell whose a file is that the inventory no longer names.
+                state = replace(state, authorities=())
             if retire_insecure:
                 state = replace(state, retire_insecure=tuple(one.text for one in references))
             states[choice] = removal(state) if remove else state

@@ -17,6 +17,7 @@ from certkit.fleet.stop import Stop
 from certkit.fleet.targets import targets_for
 from certkit.home.home import Home
 from certkit.home.registry import RegistryFiles
+from certkit.home.request import Origin
 from certkit.inventory.model import Host, Inventory, RestartPolicy
 from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference
@@ -103,6 +104,7 @@ def targets_of(
         run.inventory.settings,
         restart,
         vouched=run.files.vouched,
+        shared=run.files.request.origin is not Origin.OWN,
         remove=remove,
         retire_insecure=retire_insecure,
     )
