@@ -45,6 +45,7 @@ KINDS = {
     "client_pair": "a certificate and key to log in to the registry with",
     "ignored_file": "a file that no client reads",
     "duplicate": "the same authority a second time",
+    "system": "the host's own system trusts the registry's authority, so no file is needed",
     "note": "anything else worth a line",
 }
 """Every kind of finding, and what it means."""
@@ -53,7 +54,7 @@ RETIRE = "certkit distribute --retire-insecure"
 """Takes the registry out of a daemon's list of insecure ones."""
 
 INFORMATION = frozenset(
-    {"similar_name", "daemon_down", "client_pair", "ignored_file", "duplicate", "note"}
+    {"similar_name", "daemon_down", "client_pair", "ignored_file", "duplicate", "system", "note"}
 )
 """Kinds that are told and are no drift."""
 

@@ -124,7 +124,7 @@ def _result(
     if vouched:
         findings = (
             *(one for one in findings if one.kind != "missing"),
-            Finding("note", "", f"{survey.name}: {ALREADY}"),
+            Finding("system", "", f"{survey.name}: {ALREADY}"),
         )
     free = [place.free for place in survey.places if place.free is not None]
     return RuntimeResult(

@@ -68,7 +68,9 @@ def standing_words(runtime: RuntimeResult) -> str:
         if standing.live_restore is not None:
             words.append("live-restore" if standing.live_restore else "no live-restore")
         prints = dict.fromkeys(one.sha256[:SHORT] for one in standing.trusts)
-        words.append(f"trusts {' and '.join(prints) or 'nothing'}")
+        vouched = any(one.kind == "system" for one in standing.findings)
+        trusts = " and ".join(prints) or ("by its system" if vouched else "nothing")
+        words.append(f"trusts {trusts}")
     return ", ".join(words)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+from certkit.cli.render.standing import standing_words
 from certkit.errors import ErrorKind
 from certkit.fleet.distribute import distribute
+from certkit.fleet.findings import Finding
 from certkit.fleet.plan import DistributeOptions
-from certkit.fleet.report import HostResult, Outcome
+from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing
 from certkit.fleet.system import ALREADY
 from certkit.fleet.verify import VerifyOptions, verify
 from certkit.runtimes.catalogue import desired_state
@@ -96,3 +98,11 @@ def test_verify_misses_no_file_where_the_system_vouches() -> None:
         )
         said = [one for one in result.runtimes[0].notes if "does not hold the trust" in one]
         assert len(said) == notes
+
+
+def test_status_says_that_the_system_vouches() -> None:
+    found = Finding("system", "", ALREADY)
+    for findings, said in (((found,), "trusts by its system"), ((), "trusts nothing")):
+        runtime = RuntimeResult("docker", "26.1.5", standing=Standing(findings=findings))
+        assert standing_words(runtime) == f"docker 26.1.5, {said}"
+    assert not found.attention
