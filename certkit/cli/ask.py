@@ -11,6 +11,7 @@ from rich.text import Text
 
 from certkit.cli.flags import DEFAULT_INVENTORY
 from certkit.cli.render.text import plain
+from certkit.fleet.findings import RETIRE
 from certkit.fleet.plan import RestartPlan
 from certkit.fleet.report import FAILURES, FleetReport, Outcome
 from certkit.inventory.folding import count, fold_names
@@ -43,8 +44,14 @@ def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def next_steps(session: Session, report: FleetReport) -> list[str]:
-    """Return the commands worth running now, ready to paste."""
+def next_steps(session: Session, report: FleetReport, option: str = "") -> list[str]:
+    """Return the commands worth running now, ready to paste.
+
+    Args:
+        session: The run.
+        report: How it ended.
+        option: What was asked for beside the usual, and is worth asking for again.
+    """
     flags = session.flags
     given = (
         ("--home", flags.home if "CERTKIT_HOME" not in os.environ else None),
@@ -52,18 +59,18 @@ def next_steps(session: Session, report: FleetReport) -> list[str]:
         ("--known-hosts", flags.known_hosts),
     )
     where = "".join(f" {flag} {shlex.quote(str(path))}" for flag, path in given if path is not None)
+    again = f"certkit {report.command}{f' {option}' if option else ''}{where}"
     outcomes = {host.outcome for host in report.hosts}
     if report.command == "status":
-        heals = any(
-            one.cure == "certkit distribute" for host in report.hosts for one in host.every_finding
-        )
-        return [f"certkit distribute{where}"] if heals else []
+        cures = {one.cure for host in report.hosts for one in host.every_finding}
+        heals = [one for one in (RETIRE, "certkit distribute") if one in cures]
+        return [f"{one}{where}" for one in heals[:1]]
     if report.check:
-        return [f"certkit {report.command}{where}"] if Outcome.WOULD_CHANGE in outcomes else []
+        return [again] if Outcome.WOULD_CHANGE in outcomes else []
     if report.interrupted:
-        return [f"certkit {report.command}{where} --resume"]
+        return [f"{again} --resume"]
     if outcomes & (FAILURES | {Outcome.SKIPPED}) and any(host.error for host in report.hosts):
-        return [f"certkit {report.command}{where} --retry-failed"]
+        return [f"{again} --retry-failed"]
     if report.command == "remove":
         return []
     return [f"certkit verify{where}"] if report.hosts else []

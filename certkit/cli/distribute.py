@@ -38,5 +38,6 @@ def distribute(
     session = Session(flags, yes=how.yes)
     wanted = replace(how.distribution, retire_insecure=retire_insecure)
     report = distributing.distribute(session, wanted)
-    session.show(report, next_steps(session, report))
+    option = "--retire-insecure" if retire_insecure else ""
+    session.show(report, next_steps(session, report, option))
     raise session.done(report)

@@ -117,7 +117,8 @@ def _place(run: _Run, job: Job) -> None:
             with crew.clocked(job):
                 if guarded(lambda: needs_nothing(crew, run.talk, job)):
                     crew.accepted(job.host)
-                    run.settle(crew.finish(job, Outcome.UNCHANGED))
+                    guarded(lambda: _take_settings(run, job))
+                    _placed(run, job)
                     return
                 job.placed = placed = guarded(
                     lambda: crew.attempt(job, partial(_exchange, run, job))
@@ -132,15 +133,22 @@ def _place(run: _Run, job: Job) -> None:
         problem = Problem.of(error)
     if problem is not None:
         run.settle(crew.finish(job, Outcome.FAILED, problem))
-    elif (job.due or job.retiring) and not run.options.check:
-        with crew.together():
-            run.kept += 1
-            keep = run.kept <= run.options.keep
-        if not keep:
-            job.close()
-        crew.emit(HostAdvanced(job.host.name, "place"))
     else:
-        run.settle(crew.finish(job, *placed_end(job, check=run.options.check)))
+        _placed(run, job)
+
+
+def _placed(run: _Run, job: Job) -> None:
+    """Finish a host, or let it wait for the phases that follow, with its connection if few do."""
+    check = run.options.check
+    if check or not (job.due or job.retiring):
+        run.settle(run.crew.finish(job, *placed_end(job, check=check)))
+        return
+    with run.crew.together():
+        run.kept += 1
+        keep = run.kept <= run.options.keep
+    if not keep:
+        job.close()
+    run.crew.emit(HostAdvanced(job.host.name, "place"))
 
 
 def _exchange(run: _Run, job: Job, connection: Connection) -> PlaceReport:
@@ -158,9 +166,14 @@ def _exchange(run: _Run, job: Job, connection: Connection) -> PlaceReport:
 def _take_stock(run: _Run, job: Job, placed: PlaceReport) -> Problem | None:
     check, diff = run.options.check, run.options.diff
     problem = take_stock(job, placed, run.policies[job.host.name], check=check, diff=diff)
-    if problem is None and job.state.retire_insecure:
-        take_settings(job, check=check, diff=diff)
+    if problem is None:
+        _take_settings(run, job)
     return problem
+
+
+def _take_settings(run: _Run, job: Job) -> None:
+    if job.state.retire_insecure:
+        take_settings(job, check=run.options.check, diff=run.options.diff)
 
 
 def _restart_all(run: _Run, jobs: Sequence[Job], confirm: Confirm) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.directory import OURS
 from certkit.fleet.job import Crew, Job
-from certkit.fleet.proof import judge_probe
+from certkit.fleet.proof import judge_beside_insecure, judge_probe
 from certkit.fleet.report import Problem, RuntimeResult
 from certkit.fleet.stock import nothing_found, shown_name
 from certkit.fleet.talk import Talk
@@ -113,8 +113,11 @@ def _asked(crew: Crew, talk: Talk, job: Job, name: str, user: str) -> Problem | 
                 ErrorKind.SHELL, f"told of {answer.reference!r}, which it was not asked about"
             )
         proof = judge_probe(answer, known[answer.reference], image=False)
-        if proof.problem is not None:
-            return proof.problem
+        problem = proof.problem
+        if problem is not None and job.state.retire_insecure:
+            problem = judge_beside_insecure(answer)
+        if problem is not None:
+            return problem
         if proof.served != runtime.vouched:
             what = "another certificate than the home's" if proof.served else "what is not known"
             return Problem(

@@ -77,6 +77,9 @@ def test_a_check_says_what_would_go(fleet: Fleet, operator: Operator) -> None:
         assert runtime["diff"] == [DAEMON, f"- insecure-registries: http://{REGISTRY}"]
         assert host.read(DAEMON).decode() == BEFORE
         assert listed(host) == {REGISTRY, OTHER}
+    known = str(fleet.lab.known_hosts())
+    said = operator.types("status", "--known-hosts", known, expect=ATTENTION)
+    assert f"certkit distribute --retire-insecure --known-hosts {known}" in said.stdout
 
 
 def test_the_entry_goes_by_a_reload_and_pulls_go_on(fleet: Fleet, operator: Operator) -> None:

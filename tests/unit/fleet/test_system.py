@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from certkit.cli.render.standing import standing_words
 from certkit.errors import ErrorKind
@@ -12,6 +13,7 @@ from certkit.fleet.plan import DistributeOptions
 from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing
 from certkit.fleet.system import ALREADY
 from certkit.fleet.verify import VerifyOptions, verify
+from certkit.remote.report import SettingsReport
 from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.state import HostState, RuntimeChoice, beside_system, removal
 from tests.unit.fleet.fakes import REGISTRY, STATE, FakeFleet, Machine
@@ -106,3 +108,21 @@ def test_status_says_that_the_system_vouches() -> None:
         runtime = RuntimeResult("docker", "26.1.5", standing=Standing(findings=findings))
         assert standing_words(runtime) == f"docker 26.1.5, {said}"
     assert not found.attention
+
+
+def test_an_insecure_setting_goes_where_the_system_vouches() -> None:
+    file = b'{"insecure-registries": ["registry.lab:5000"]}'
+    listed = json.dumps({"IndexConfigs": {REGISTRY.text: {"Secure": False}}})
+    asked = replace(ROOTLESS, retire_insecure=(REGISTRY.text,))
+    for handshake, ends in ((0, Outcome.CHANGED), (1, Outcome.FAILED)):
+        machine = Machine(
+            served=LEAF,
+            handshake=handshake,
+            verification=listed,
+            settings=SettingsReport("/d.json", "file", file, running=True),
+        )
+        fleet = FakeFleet({"a": machine})
+        [result] = distribute(fleet.targets(state=asked), fleet, DistributeOptions(), talk=fleet)
+        assert result.outcome is ends
+        assert fleet.names("retire") == (["a"] if ends is Outcome.CHANGED else [])
+        assert not fleet.names("place"), "nothing to place"

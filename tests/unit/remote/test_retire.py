@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import replace
 from typing import Any
 
@@ -211,6 +213,49 @@ def test_without_being_asked_nothing_is_told_of_settings(daemon: Any) -> None:
     exchange = program.place(replace(STATE, retire_insecure=()), check=True)
     done = daemon.run(exchange)
     assert decode_place(done.stdout, exchange.nonce).runtimes[0].settings is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_a_rootless_daemon_is_seen_to_as_its_user(make_host: Any) -> None:
+    host = make_host("dash")
+    for parent in (host.root, *host.root.parents[:3]):
+        parent.chmod(0o755)
+    theirs = "/home/ann/.config/docker/daemon.json"
+    host.fake("runuser", '#!/bin/sh\nshift 3\nexec setpriv --reuid=1234 --clear-groups "$@"\n')
+    host.fake("systemctl", "#!/bin/sh\necho active\n")
+    host.at("/fake/dockerd").unlink()
+    own = DOCKERD.replace("/var/run", "/run/user/1234").replace(FILE, theirs)
+    host.put("/srv/dockerd", own, 0o755)
+    host.fake("docker", DOCKER.replace("/var/run", "/run/user/1234"))
+    host.put(theirs, BEFORE, 0o600)
+    host.put(FILE, BEFORE)
+    host.at("/run/user/1234/systemd").mkdir(parents=True)
+    os.mknod(host.at("/run/user/1234/docker.sock"), stat.S_IFSOCK | 0o600)
+    for top in ("/home/ann", "/run/user/1234", "/state"):
+        for path in (host.at(top), *host.at(top).rglob("*")):
+            os.chown(path, 1234, 1234)
+    state = desired_state([NAME], b"BUNDLE\n", RuntimeChoice(runtimes=("auto",), timeout=2))
+    state = replace(state, retire_insecure=(NAME.text,))
+    look = program.place(state)
+    [rootless] = [one for one in state.runtimes if one.name == "docker-rootless"]
+    going = retire(rootless, "ann", (NAME,), BEFORE, AFTER)
+    numbers = host.load(look), host.load(going)
+    host.steps(
+        'chroot "$root" /usr/bin/env -i PATH="$PATH_INSIDE" '
+        "setpriv --reuid=1234 --clear-groups /srv/dockerd >/dev/null 2>&1 &\n"
+        'until [ -s "$root/run/user/1234/docker.pid" ]; do sleep 0.05; done\n'
+        f"run {numbers[0]}; run {numbers[1]}"
+    )
+    [runtime] = decode_place(host.result(numbers[0]).stdout, look.nonce).runtimes
+    assert (runtime.name, runtime.user) == ("docker-rootless", "ann")
+    assert runtime.settings == SettingsReport(theirs, "file", BEFORE, running=True)
+    report = decode_retire(host.result(numbers[1]).stdout, going.nonce)
+    assert (report.result, report.user, report.path) == ("retired", "ann", theirs)
+    shown = host.at(theirs).stat()
+    assert host.at(theirs).read_bytes() == AFTER
+    assert (shown.st_uid, shown.st_mode & 0o777) == (1234, 0o600)
+    assert host.at(FILE).read_bytes() == BEFORE
+    assert leftovers(host) == []
 
 
 def test_killed_at_any_command_the_next_run_finishes(make_host: Any) -> None:
