@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from certkit.errors import InputError
 from certkit.names import RegistryReference
@@ -77,13 +78,24 @@ class Lines:
         self._parts.append(b"blob\n" + lines + b"blob-end\n")
         return number
 
+    def add_lines(self, lines: bytes) -> None:
+        """Append whole lines that another one has collected."""
+        self._parts.append(lines)
+
     def to_bytes(self) -> bytes:
         """Return all lines."""
         return b"".join(self._parts)
 
 
 def add_state(lines: Lines, state: HostState) -> None:
-    """Append all that the place phase needs to know of a state."""
+    """Append all that the place phase needs to know of a state; no other blob may be sent along."""
+    lines.add_lines(_encoded(state))
+
+
+# A thousand hosts share a few states.
+@lru_cache(maxsize=64)
+def _encoded(state: HostState) -> bytes:
+    lines = Lines()
     add_authorities(lines, state)
     for runtime in state.runtimes:
         blobs = [lines.add_blob(file.content) for file in runtime.files]
@@ -101,6 +113,7 @@ def add_state(lines: Lines, state: HostState) -> None:
             lines.add("content", blob)
             if file.absent:
                 lines.add("absent", 1)
+    return lines.to_bytes()
 
 
 def add_authorities(lines: Lines, state: HostState) -> None:
@@ -144,8 +157,6 @@ def add_runtime(lines: Lines, runtime: RuntimeState, user: str = "") -> None:
         if activation.restart_command:
             lines.add("command", activation.restart_command)
         lines.add_all("health", activation.health)
-        lines.add_all("running", activation.running)
-        lines.add_all("live", activation.live_restore)
 
 
 def add_probe(lines: Lines, runtime: RuntimeState, references: Sequence[RegistryReference]) -> None:

@@ -101,11 +101,13 @@ def number(text: str) -> int:
 
 
 def unhex(text: str) -> bytes:
-    """Return what the program's ``hex`` wrote, with or without its closing dot.
+    """Return what the program's ``word`` or ``hex`` wrote: plain behind ``=``, else hex digits.
 
     Raises:
         HostError: ``internal``: it is not hex.
     """
+    if text.startswith("="):
+        return text[1:].encode()
     try:
         return binascii.unhexlify(text.removesuffix("."))
     except (binascii.Error, ValueError):
@@ -119,6 +121,8 @@ def unhex_text(text: str) -> str:
 
 def clean(text: str) -> str:
     """Replace what could move a cursor, hide text or turn its direction; keep line ends."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         mark
         if mark == "\n" or unicodedata.category(mark) not in ("Cc", "Cf", "Cs", "Zl", "Zp")

@@ -44,9 +44,12 @@ _BOOT = (
 _COMMENT = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 
-_PLACE = ("common", "data", "service", "find", "left", "forget", "place", "place_main")
+_PLACE = (
+    *("common", "state", "data", "service", "find", "left", "forget"),
+    *("compare", "place", "place_main"),
+)
 _PLACE_AND_TELL = (*_PLACE[:-1], "settings", _PLACE[-1])
-_RESTART = ("common", "data", "service", "forget", "log", "restart")
+_RESTART = ("common", "state", "data", "service", "forget", "log", "restart")
 _SURVEY = ("common", "data", "service", "find", "left", "survey")
 _PROBE = ("common", "data", "probe")
 _EXAMINE = ("common", "data", "examine")

@@ -19,7 +19,10 @@ from certkit.runtimes.state import RuntimeState
 RetireResult = Literal["retired", "rolled_back", "rollback_failed", "kept"]
 RetireWhy = Literal["", "listed", "dead", "pull"]
 
-_RETIRE = ("common", "data", "service", "find", "place", "settings", "log", "retire")
+_RETIRE = (
+    *("common", "state", "data", "service", "find"),
+    *("compare", "place", "settings", "log", "retire"),
+)
 
 # Seconds: the lock, a reload and the way back, and the rest for forks and fsyncs.
 _LOCK_WAIT = 15

@@ -26,6 +26,11 @@ _USUAL = "/etc/docker/certs.d"
 _ROOTFUL = ("docker", "--host", "unix:///var/run/docker.sock")
 # The rootless socket's place depends on the uid; the remote program sets DOCKER_HOST to it.
 _ROOTLESS = ("docker",)
+# See `RuntimeState.version`.
+_FACTS = (
+    "{{.ServerVersion}}|{{.ContainersRunning}}|{{.ContainersPaused}}|{{.LiveRestoreEnabled}}|"
+    "{{json .RegistryConfig}}"
+)
 _SNAP = ("/snap/bin/docker", "--host", "unix:///var/run/docker.sock")
 
 
@@ -44,9 +49,9 @@ def rootful(
         certs_dir=choice.certs_dir or _USUAL,
         scope="system",
         settings="/etc/docker/daemon.json",
+        pidfile="/var/run/docker.pid",
         # Docker Desktop's and Podman's.
         elsewhere=("~/.docker/certs.d", "/etc/containers/certs.d"),
-        pidfile="/var/run/docker.pid",
         service=choice.service or "docker",
     )
 
@@ -69,8 +74,8 @@ def rootless(
         certs_dir=choice.certs_dir or "~/.config/docker/certs.d",
         scope="user",
         settings="~/.config/docker/daemon.json",
-        elsewhere=(_USUAL,),
         pidfile="@run/docker.pid",
+        elsewhere=(_USUAL,),
         service=choice.service or "docker",
     )
 
@@ -90,8 +95,8 @@ def snap(
         certs_dir=choice.certs_dir or "/var/snap/docker/current/etc/docker/certs.d",
         scope="snap",
         settings="/var/snap/docker/current/config/daemon.json",
-        elsewhere=(_USUAL,),
         pidfile="/var/snap/docker/current/run/docker.pid",
+        elsewhere=(_USUAL,),
         service=choice.service or "docker",
     )
 
@@ -132,12 +137,11 @@ def _state(
     scope: ServiceScope,
     service: str,
     settings: str,
-    elsewhere: tuple[str, ...],
     pidfile: str,
+    elsewhere: tuple[str, ...],
 ) -> RuntimeState:
     base = certs_dir.rstrip("/")
     owner = "@user" if scope == "user" else "0:0"
-    version = (*client, "version", "--format", "{{.Server.Version}}")
     return RuntimeState(
         name=name,
         detect=detect,
@@ -146,7 +150,7 @@ def _state(
             DesiredFile(f"{base}/{reference.text}/ca.crt", bundle, owner=owner)
             for reference in references
         ),
-        version=version,
+        version=(*client, "info", "--format", _FACTS),
         probe=Probe(
             pull=(*client, "pull"),
             digest=(
@@ -160,9 +164,7 @@ def _state(
         activation=Activation(
             service=service,
             scope=scope,
-            health=version,
-            running=(*client, "ps", "--quiet"),
-            live_restore=(*client, "info", "--format", "{{.LiveRestoreEnabled}}"),
+            health=(*client, "version", "--format", "{{.Server.Version}}"),
             restart_command=choice.restart_command,
             timeout=choice.timeout,
         ),

@@ -51,7 +51,7 @@ def questions(runtime: RuntimeState) -> tuple[Question, ...]:
     """Return what is asked of a runtime that is on a host."""
     if runtime.name == "podman":
         return ()
-    client = runtime.version[: runtime.version.index("version")]
+    client = runtime.version[: runtime.version.index("info")]
     asked = [
         Question("run", INFO, (*client, "info", "--format", "{{json .}}")),
         Question("run", BUILDERS, ("sh", "-c", _BUILDERS, "sh", *client)),

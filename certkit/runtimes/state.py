@@ -58,8 +58,6 @@ class Activation:
         scope: ``system`` (systemd, OpenRC, SysV, in that order of detection), ``snap``, or
             ``user`` (``systemctl --user`` of the user that owns the runtime).
         health: A command that exits 0 once the daemon answers.
-        running: A command that prints one line for each running container.
-        live_restore: A command that prints ``true`` when containers survive a restart.
         restart_command: The operator's own restart command from the inventory, run by ``sh -c``
             on the host in place of the service manager; None to use the service manager.
         timeout: Seconds that the restart, and then the health check, may each take.
@@ -68,8 +66,6 @@ class Activation:
     service: str
     scope: ServiceScope
     health: tuple[str, ...]
-    running: tuple[str, ...] = ()
-    live_restore: tuple[str, ...] = ()
     restart_command: str | None = None
     timeout: int = 90
 
@@ -104,7 +100,10 @@ class RuntimeState:
         detect: Signs of presence; any one is enough.
         named: Whether the operator named the runtime: its absence is then a failure, not a skip.
         files: What should stand, one file for each reference the registry is known by.
-        version: A command that prints the version.
+        version: A command that prints the version. A daemon may tell more in the same breath, which
+            saves starting its client again: ``version|running|paused|live restore|verification``,
+            with two numbers of containers, ``true`` where those survive a restart, and what
+            `Probe.verification` would print.
         probe: How to ask the runtime's own puller.
         activation: What to do when a file changed; None when the runtime reads at each pull.
         user: Of a runtime that belongs to a user: the only user to look at. Empty to look at

@@ -34,8 +34,11 @@ D={directory}
 [ "$1" = --host ] && shift 2
 case "$*" in
   version*) [ ! -e $D/down ] && echo 26.1.5 ;;
-  ps*) cat $D/containers 2>/dev/null || : ;;
-  'info --format {{{{.LiveRestoreEnabled}}}}') echo false ;;
+  'info --format {{{{.ServerVersion}}}}|'*)
+    [ ! -e $D/down ] || exit 1
+    n=0
+    [ ! -e $D/containers ] || n=$(wc -l <$D/containers)
+    echo "26.1.5|$n|0|false|$(cat $D/registries 2>/dev/null || echo '{{"IndexConfigs": {{}}}}')" ;;
   info*) cat $D/registries 2>/dev/null || echo '{{"IndexConfigs": {{}}}}' ;;
   pull*) cat $D/pull 2>/dev/null || echo 'Error: manifest unknown'; exit 1 ;;
   *) exit 1 ;;

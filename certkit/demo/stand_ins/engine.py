@@ -34,6 +34,7 @@ class Engine:
             "ServerVersion": VERSION,
             "LiveRestoreEnabled": False,
             "ContainersRunning": 0,
+            "ContainersPaused": 0,
             "Driver": "stand-in",
             "RegistryConfig": {
                 "InsecureRegistryCIDRs": [],

@@ -17,12 +17,21 @@ GOT=
 
 say() { printf '%s %s\n' "$N" "$*"; }
 
-# data: what follows the program, without the end marker. By sed, because dash takes time quadratic in
+# data: what follows the program, without the end marker, for another process; see `load`. By sed, because dash takes time quadratic in
 # the length for ${P#*mark}: some 0.7 s of a host's CPU for each phase.
 data() { printf '%s\n' "$P" | sed -e "1,/^data-$N\$/d" -e '$d'; }
 
 # hex: stdin as hex digits, at most 64 KiB of it.
 hex() { od -An -v -tx1 -N 65536 | tr -d ' \t\n'; }
+
+# word TEXT: sets WORD to how a text travels: as it stands behind = where it is one printable word, else
+# as hex before a dot. Every process costs more than all the rest of what is done for a line.
+word() {
+  case $1 in
+    '' | *[!!-~]*) WORD=$(printf '%s' "$1" | hex). ;;
+    *) WORD="=$1" ;;
+  esac
+}
 
 put() { eval "$1=\$2"; }
 get() { eval "GOT=\${$1-}"; }
@@ -59,17 +68,25 @@ fail_io() {
 # discard: undo what only this run made; a phase that stages files has its own.
 discard() { :; }
 
+# One of many programs in one file may be a busybox with the old syntax, so only a file of its own is
+# taken unseen.
+G_TIMEOUT=
+# shellcheck disable=SC3013 # not in POSIX, and in dash, bash and busybox alike
+if [ -x /usr/bin/timeout ] && ! [ -L /usr/bin/timeout ] && ! [ /usr/bin/timeout -ef /bin/busybox ]; then
+  G_TIMEOUT=/usr/bin/timeout
+fi
+
 # guard SECONDS COMMAND...: bounded, with nothing on stdin. Without a usable `timeout` (old busybox
 # has another syntax) a watchdog in the shell does it. Exits 124 when time was up.
 guard() {
   g_limit=$1
   shift
-  if [ -z "${G_TIMEOUT-}" ]; then
+  if [ -z "$G_TIMEOUT" ]; then
     G_TIMEOUT=no
-    timeout -k 1 5 true </dev/null >/dev/null 2>&1 && G_TIMEOUT=yes
+    timeout -k 1 5 true </dev/null >/dev/null 2>&1 && G_TIMEOUT=timeout
   fi
-  if [ "$G_TIMEOUT" = yes ]; then
-    timeout -k 5 "$g_limit" "$@" </dev/null 9>&-
+  if [ "$G_TIMEOUT" != no ]; then
+    "$G_TIMEOUT" -k 5 "$g_limit" "$@" </dev/null 9>&-
     g_status=$?
     # busybox's reports the signal it sent.
     case $g_status in 137 | 143) return 124 ;; *) return "$g_status" ;; esac
@@ -140,10 +157,21 @@ passwd_of() {
 
 # whoami_here: who runs this, where its home and its state are.
 whoami_here() {
-  ME_UID=$(id -u)
-  ME_GID=$(id -g)
-  ME=$(id -un 2>/dev/null) || ME=
-  if [ -n "$ME" ] && passwd_of "$ME" && [ -n "$PW_HOME" ]; then HOME=$PW_HOME; fi
+  ME_UID=
+  ME_GID=
+  while read -r w_key _ w_id _; do
+    case $w_key in Uid:) ME_UID=$w_id ;; Gid:) ME_GID=$w_id && break ;; esac
+  done 2>/dev/null </proc/self/status
+  [ -n "$ME_UID" ] && [ -n "$ME_GID" ] || ME_UID=$(id -u) ME_GID=$(id -g)
+  ME=
+  PW_HOME=
+  # Root stands first in there as good as always.
+  [ "$ME_UID" != 0 ] || IFS=: read -r ME _ w_id _ _ PW_HOME _ 2>/dev/null </etc/passwd
+  if [ -z "$ME" ] || [ "$w_id" != 0 ]; then
+    ME=$(id -un 2>/dev/null) || ME=
+    [ -z "$ME" ] || passwd_of "$ME" || PW_HOME=
+  fi
+  HOME=${PW_HOME:-${HOME-}}
   HOME=${HOME:-/}
   export HOME
   if [ "$ME_UID" = 0 ]; then
@@ -186,72 +214,10 @@ nest() {
   } | (cd / && "$@") 9>&-
 }
 
-# state_ready: make the state directory, private to its owner. Who could write there would choose what a
-# rollback installs, and what passes for certkit's own; a closed door now does not undo that.
-state_ready() {
-  [ ! -L "$STATE" ] || fail state "$STATE" 'a symlink'
-  s_said=$( (umask 077 && mkdir -p "$STATE") 2>&1) || fail_io "$STATE" "$s_said"
-  s_text=$(ls -ldn "$STATE" 2>/dev/null)
-  # shellcheck disable=SC2086 # split on purpose; the path comes last
-  set -- $s_text
-  # shellcheck disable=SC3067 # not in POSIX, and in dash, bash and busybox alike
-  [ -O "$STATE" ] || fail state "$STATE" "owned by user ${3-}"
-  case ${1-} in
-    drwx------*) ;;
-    ?????w* | ????????w*) fail state "$STATE" 'writable by others' ;;
-    *) s_said=$(chmod 700 "$STATE" 2>&1) || fail_io "$STATE" "$s_said" ;;
-  esac
-}
-
-# lock SECONDS: one run at a time on a host. flock where there is one, since the kernel drops it with
-# its holder; else a symlink, which is made together with its content in one step.
-lock() {
-  state_ready
-  l_left=$1
-  l_boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
-  # The program runs in a subshell, where $$ is its parent.
-  l_pid=$(exec sh -c 'echo "$PPID"')
-  l_who="${O_OPERATOR:-${SUDO_USER:-$ME}} since $(date -u +%Y-%m-%dT%H:%M:%SZ)"
-  if has flock; then
-    l_said=$( (: >>"$STATE/lock") 2>&1) || fail_io "$STATE/lock" "$l_said"
-    exec 9>>"$STATE/lock"
-    until flock -n 9; do
-      [ "$l_left" -gt 0 ] || fail locked "$STATE/lock" "$(cat "$STATE/lock.holder" 2>/dev/null)"
-      l_left=$((l_left - 1))
-      sleep 1
-    done
-    LOCKED=flock
-    l_said=$( (printf '%s\n' "$l_who" | cat >"$STATE/lock.holder") 2>&1) ||
-      fail_io "$STATE/lock.holder" "$l_said"
-    return 0
-  fi
-  until l_said=$(ln -s "$l_pid $l_boot $l_who" "$STATE/lock.link" 2>&1); do
-    l_held=$(readlink "$STATE/lock.link")
-    if [ -z "$l_held" ]; then
-      [ -L "$STATE/lock.link" ] || case $l_said in *'exists'*) ;; *) fail_io "$STATE" "$l_said" ;; esac
-    else
-      l_rest=${l_held#* }
-      if [ "${l_rest%% *}" != "$l_boot" ] || ! [ -d "/proc/${l_held%% *}" ]; then
-        # Its holder is gone. Whoever moves it away owns the removal; a fresh lock is put back.
-        if mv "$STATE/lock.link" "$STATE/lock.stale.$N" 2>/dev/null; then
-          l_moved=$(readlink "$STATE/lock.stale.$N")
-          [ "$l_moved" = "$l_held" ] || ln -s "$l_moved" "$STATE/lock.link" 2>/dev/null
-          rm -f "$STATE/lock.stale.$N"
-        fi
-        continue
-      fi
-    fi
-    [ "$l_left" -gt 0 ] || fail locked "$STATE/lock.link" "${l_rest#* }"
-    l_left=$((l_left - 1))
-    sleep 1
-  done
-  LOCKED=symlink
-}
-
 unlock() {
   case ${LOCKED-} in
     flock)
-      rm -f "$STATE/lock.holder"
+      { printf '' >"$STATE/lock"; } 2>/dev/null
       exec 9>&-
       ;;
     symlink) rm -f "$STATE/lock.link" ;;
@@ -259,21 +225,10 @@ unlock() {
   LOCKED=
 }
 
-# durable PATH: on disk, not only in memory. Old `sync` takes no file and then syncs everything.
-durable() {
-  d_said=$(sync "$1" 2>&1) && return 0
-  case $d_said in *'No space left'* | *'uota exceeded'* | *'nput/output error'*)
-    fail_io "$1" "$d_said" ;;
-  esac
-  sync
-}
-
-# shelve FROM TO: copy into the state directory, whole or not at all, mode and owner included.
-shelve() {
-  (umask 077 && mkdir -p "${2%/*}") 2>/dev/null
-  s_said=$(cp -p "$1" "$2.new" 2>&1 && mv -f "$2.new" "$2" 2>&1) || {
-    rm -f "$2.new"
-    fail_io "$2" "$s_said"
-  }
-  durable "$2"
+# clock: sets EPOCH and STAMP once.
+clock() {
+  [ -z "${EPOCH-}" ] || return 0
+  EPOCH=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
+  STAMP=${EPOCH#* }
+  EPOCH=${EPOCH%% *}
 }

@@ -19,14 +19,23 @@ O_IMAGE=
 O_LIMIT=60
 O_SYSTEM=0
 
+# load: by splitting, which takes no process and no read for each byte. The program's lines come first.
 load() {
-  while IFS= read -r LINE; do
-    case $LINE in
-      '|'*)
+  d_on=
+  IFS=$NL
+  for LINE in $P; do
+    case $d_on$LINE in
+      "data-$N")
+        d_on=$N
+        continue
+        ;;
+      "$N|"*)
         d_blob=$d_blob${d_first-$NL}${LINE#?}
         unset d_first
         continue
         ;;
+      "$N"*) ;;
+      *) continue ;;
     esac
     KEY=${LINE%% *}
     VALUE=${LINE#* }
@@ -50,7 +59,7 @@ load() {
       blob-end) put "blob_$B" "$d_blob" ;;
       runtime)
         R=$((R + 1))
-        for d_key in detect version health running live verify shadow hide elsewhere user service scope \
+        for d_key in detect version health verify shadow hide elsewhere user service scope \
           command pull digest present remove found settings pidfile gone; do
           put "r_${d_key}_$R" ''
         done
@@ -59,7 +68,7 @@ load() {
         put "r_peruser_$R" 0
         put "r_limit_$R" 90
         ;;
-      detect | version | health | running | live | verify | shadow | hide | elsewhere | pull | digest | present | remove | gone)
+      detect | version | health | verify | shadow | hide | elsewhere | pull | digest | present | remove | gone)
         add "r_${KEY}_$R" "$VALUE"
         ;;
       named | peruser | user | service | scope | command | limit | settings | pidfile) put "r_${KEY}_$R" "$VALUE" ;;
@@ -91,6 +100,8 @@ load() {
       *) fail internal "$KEY" 'unknown key' ;;
     esac
   done
+  IFS=' 	
+'
 }
 
 # expand PATH: ~/ is the home and @run/ the runtime directory of whoever runs this.

@@ -107,4 +107,4 @@ main() {
   finish 0
 }
 
-data | main
+main

@@ -116,8 +116,22 @@ drop_foreign_runtimes() {
     [ "$v_found$v_peruser$GOT" = yes00 ] || continue
     put "r_found_$v_r" ''
     get "r_name_$v_r"
-    say "hostnote unprivileged $(printf '%s' "$GOT" | hex)."
+    word "$GOT"
+    say "hostnote unprivileged $WORD"
   done
+}
+
+# tell_rest: what a daemon's one answer holds behind its version; see `RuntimeState.version`.
+tell_rest() {
+  q_rest=${SAID#*|}
+  q_running=${q_rest%%|*}
+  q_rest=${q_rest#*|}
+  q_paused=${q_rest%%|*}
+  q_rest=${q_rest#*|}
+  case $q_running$q_paused in *[!0-9]*) ;; *) say "running $((q_running + q_paused))" ;; esac
+  case ${q_rest%%|*} in true) say 'live 1' ;; false) say 'live 0' ;; esac
+  word "${q_rest#*|}"
+  say "verification $WORD"
 }
 
 # facts RUNTIME: what its daemon says of itself.
@@ -134,18 +148,16 @@ facts() {
   get "r_scope_$1"
   q_scope=$GOT
   if answering "$1"; then
-    say "version $SAID"
+    word "${SAID%%|*}"
+    say "version $WORD"
     [ -z "$q_scope" ] || say 'daemon 1'
-    get "r_running_$1"
-    if [ -n "$GOT" ] && q_text=$(call 20 "$GOT" 2>/dev/null); then
-      say "running $(printf '%s' "$q_text" | grep -c .)"
-    fi
-    get "r_live_$1"
-    if [ -n "$GOT" ] && q_text=$(call 20 "$GOT" 2>/dev/null); then
-      case $q_text in *true*) say 'live 1' ;; *false*) say 'live 0' ;; esac
-    fi
-    get "r_verify_$1"
-    [ -z "$GOT" ] || say "verification $(call 20 "$GOT" 2>/dev/null | hex)"
+    case $SAID in
+      *'|'*'|'*'|'*'|'*) tell_rest ;;
+      *)
+        get "r_verify_$1"
+        [ -z "$GOT" ] || say "verification $(call 20 "$GOT" 2>/dev/null | hex)"
+        ;;
+    esac
     put "r_up_$1" yes
   else
     put "r_up_$1" no

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034 # the parts are joined before they run
 # Phase one, told from the top: find the runtimes, compare, write, report.
 
 tally() {
@@ -34,12 +34,14 @@ unrecorded() {
     return
   fi
   get "f_real_$1"
+  [ "$ALIKE" != recorded ] || return 1
   [ ! -f "$STATE/record$GOT" ] || ! same_files "$STATE/record$GOT" "$GOT"
 }
 
 count() {
   WRITES=0
   FOREIGN=0
+  glance
   each_file examine
   each_file tally
 }
@@ -50,7 +52,9 @@ notes() {
   IFS=$NL
   for y_path in $GOT; do
     expand "$y_path"
-    [ ! -e "$GOT" ] || say "note shadow $(printf '%s' "$GOT" | hex)."
+    [ -e "$GOT" ] || continue
+    word "$GOT"
+    say "note shadow $WORD"
   done
   get "r_hide_$1"
   for y_path in $GOT; do
@@ -78,7 +82,8 @@ report() {
   j_reason=${GOT:--}
   get "f_action_$1"
   case $GOT in write) GOT=would_change ;; esac
-  say "file $GOT $j_reason $(printf '%s' "$j_path" | hex)."
+  word "$j_path"
+  say "file $GOT $j_reason $WORD"
   get "f_previous_$1"
   [ -z "$GOT" ] || say "previous $GOT"
   get "f_absent_$1"
@@ -140,9 +145,8 @@ due() {
   get "r_name_$d_r"
   d_due=$STATE/due/$GOT
   get "f_real_$1"
-  (umask 077 && mkdir -p "$STATE/due") 2>/dev/null
   # A list of paths; the same one twice does no harm.
-  d_said=$( (printf '%s\n' "$GOT" | cat >>"$d_due") 2>&1) || fail_io "$d_due" "$d_said"
+  write_out "$d_due" "$GOT$NL" -a
   durable "$d_due"
 }
 
@@ -175,7 +179,8 @@ tell_files() {
 main() {
   load
   whoami_here
-  if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID $(date -u +%s)"; fi
+  clock
+  if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID $EPOCH"; fi
   find_runtimes
   drop_foreign_runtimes
   left_overs
@@ -188,6 +193,7 @@ main() {
   each_runtime tell
   if [ "$O_CHECK" = 0 ] && [ "$WRITES" -gt 0 ] && [ "$FOREIGN" = 0 ]; then
     sweep
+    LATER=yes
     DO=stage
     each_file only_writes
     DO=back_up
@@ -195,6 +201,7 @@ main() {
     DO=due
     each_file only_writes
     commit
+    LATER=
     each_file adopt
   fi
   each_runtime tell_files
@@ -208,4 +215,4 @@ main() {
   finish 0
 }
 
-data | main
+main

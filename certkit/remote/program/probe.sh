@@ -147,4 +147,4 @@ main() {
   finish 0
 }
 
-data | main
+main

@@ -229,4 +229,4 @@ main() {
   finish 0
 }
 
-data | main
+main

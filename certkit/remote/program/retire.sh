@@ -175,4 +175,4 @@ main() {
   result "$m_word"
 }
 
-data | main
+main

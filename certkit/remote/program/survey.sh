@@ -178,4 +178,4 @@ main() {
   finish 0
 }
 
-data | main
+main

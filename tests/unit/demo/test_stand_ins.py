@@ -137,9 +137,9 @@ def test_the_handshake_trusts_the_given_file_only(
 def test_what_certkit_asks_of_a_daemon(host: EmbeddedHost, capsys: Captured) -> None:
     socket_option = ("--host", "unix:///var/run/docker.sock")
     assert run(host, *socket_option, "version", "--format", "{{.Server.Version}}") == 0
-    assert run(host, *socket_option, "info", "--format", "{{.LiveRestoreEnabled}}") == 0
-    assert run(host, *socket_option, "ps", "--quiet") == 0
-    assert capsys.readouterr().out == "28.0.0-stand-in\nfalse\n"
+    facts = "{{.ServerVersion}}|{{.ContainersRunning}}|{{.LiveRestoreEnabled}}|{{json .Driver}}"
+    assert run(host, *socket_option, "info", "--format", facts) == 0
+    assert capsys.readouterr().out == '28.0.0-stand-in\n28.0.0-stand-in|0|false|"stand-in"\n'
     assert run(host, *socket_option, "info", "--format", "{{json .RegistryConfig}}") == 0
     assert json.loads(capsys.readouterr().out)["InsecureRegistryCIDRs"] == []
 

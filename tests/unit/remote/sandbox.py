@@ -66,8 +66,10 @@ case "$*" in
     [ -f /state/pull-text ] && cat /state/pull-text >&2
     exit "$(cat /state/pull-status 2>/dev/null || echo 1)" ;;
   *'{{.Server.Version}}'*) cat /state/version ;;
-  *' ps '*) [ ! -f /state/containers ] || cat /state/containers ;;
-  *LiveRestoreEnabled*) echo false ;;
+  *'{{.ServerVersion}}|'*)
+    n=0
+    [ ! -f /state/containers ] || while read -r _; do n=$((n+1)); done </state/containers
+    echo "$(cat /state/version)|$n|0|false|{\"IndexConfigs\":{}}" ;;
   *RegistryConfig*) echo '{"IndexConfigs":{}}' ;;
   *RepoDigests*) cat /state/digests ;;
   *'{{.Id}}'*) for last; do :; done; grep -qxF "$last" /state/present ;;

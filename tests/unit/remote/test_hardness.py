@@ -61,7 +61,7 @@ def test_values_never_execute(host: Any) -> None:
         shadows=(EVIL,),
         hides=(EVIL,),
         probe=replace(base.probe, verification=("docker", EVIL)),
-        activation=replace(base.activation, running=(EVIL,), live_restore=("docker", EVIL)),
+        activation=replace(base.activation, health=("docker", EVIL)),
     )
     exchange = program.place(HostState(EVIL, (evil,)), operator=EVIL)
     done = host.run(exchange, stdin=EVIL.encode() + b"\n" + exchange.stdin)
@@ -118,7 +118,7 @@ def test_killed_at_every_step_then_run_again(make_host: Callable[..., Any]) -> N
     host.run(first)
     host.at("/var/lib/certkit/due/docker").unlink()
     # Before each command that changes something; what only reads makes no difference.
-    for tool in ("mv", "cp", "mkdir", "chmod", "cat", "rm"):
+    for tool in ("mv", "cp", "mkdir", "chmod", "cat", "rm", "sync", "flock"):
         real = f"/usr/bin/{tool}"
         host.fake(
             tool,
@@ -175,7 +175,7 @@ def test_held_lock_names_its_holder(host: Any) -> None:
     exchange = impatient(program.place(wanted()))
     number = host.load(exchange)
     hold = "mkdir -p -m 700 var/lib/certkit\n"
-    hold += "echo 'ann@bastion since noon' >var/lib/certkit/lock.holder\n"
+    hold += "echo 'ann@bastion since noon' >var/lib/certkit/lock\n"
     if host.userland == "gnu":
         hold += "flock var/lib/certkit/lock sleep 20 & sleep 0.2\n"
     else:
