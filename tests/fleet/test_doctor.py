@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import ssl
 import subprocess
 import time
@@ -18,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from certkit.doctor.finding import CAUSE
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import EXAMPLE_IMAGE, REGISTRY_IMAGE, Machine
 from tests.fleet.operator import ATTENTION, CERTKIT, DONE, FAILED, Operator, starts_registry
@@ -128,7 +131,7 @@ def cause(code: str) -> Callable[[Callable[[Ward, Machine], Iterator[None]]], No
 
 def restore(ward: Ward, host: Machine) -> None:
     """Give a host the trust as certkit placed it, and nothing else."""
-    host.run(f"rm -rf {BASE}")
+    host.run(f"rm -rf {BASE} /root/.docker/certs.d")
     host.write(TRUST, ward.trust)
 
 
@@ -149,25 +152,30 @@ def files(code: str, script: str, content: bytes | None = None) -> None:
 
 
 files("missing", "rm -r ../*")
-files("directory-name", "mv ../* ../registry.lab")
-files("directory-name", "mv ../* ../Registry.Lab:5000")
-files("directory-name", "mv ../* ../registry.lab_5000_")
-files("file-name", "mv ca.crt ca.pem")
-files("file-name", "mv ca.crt CA.CRT")
+files("missing", "rm ca.crt")
+files("near_name", "mv ../* ../registry.lab")
+files("near_name", "mv ../* ../Registry.Lab:5000")
+files("near_name", "mv ../* ../registry.lab_5000_")
+files("near_name", "mv ../* ../registry.lab_5000")
+files("near_name", "mv ../* ../registry.lab.:5000")
+files("near_name", "mkdir ../http: && mv ../registry* ../http:/")
+files("wrong_place", "mkdir -p /root/.docker/certs.d && mv ../* /root/.docker/certs.d")
+files("misnamed", "mv ca.crt ca.pem")
+files("misnamed", "mv ca.crt CA.CRT")
 files("unpaired", "mv ca.crt ca.cert")
 files("unpaired", "touch domain.key")
 files("subdirectory", "mkdir old.crt")
-files("subdirectory", "ln -s nowhere gone.crt")
-files("empty-directory", "rm ca.crt")
-files("pem-empty", ": >ca.crt")
-files("pem-bom", "printf '\\357\\273\\277' | cat - ca.crt >../new && mv ../new ca.crt")
-files("pem-glued", "{ head -c -1 ca.crt; cat ca.crt; } >../new && mv ../new ca.crt")
+files("dangling_link", "ln -s nowhere gone.crt")
+files("empty", ": >ca.crt")
+files("bom", "printf '\\357\\273\\277' | cat - ca.crt >../new && mv ../new ca.crt")
+files("glued", "{ head -c -1 ca.crt; cat ca.crt; } >../new && mv ../new ca.crt")
 files("der", "openssl x509 -in ca.crt -outform DER -out ../new && mv ../new ca.crt")
 files("closed_mode", "chmod 600 ca.crt")
-files("hosts-toml", "touch hosts.toml")
+files("lax_mode", "chmod 666 ca.crt")
+files("hosts_toml", "touch hosts.toml")
 
 
-@cause("stale-trust")
+@cause("foreign")
 def the_trust_of_another_authority(ward: Ward, host: Machine) -> Iterator[None]:
     chain, _ = stranger("old authority", authority=True)
     try:
@@ -286,10 +294,38 @@ def test_the_true_cause_comes_first(ward: Ward, name: str) -> None:
     settle(host)
     with broken(ward, host):
         found = ward.asks(REGISTRY, "--host", host.name)
-    first = found["findings"][0]
-    assert first["code"] == code, json.dumps(found, indent=1)
+        first = found["findings"][0]
+        assert first["code"] == code, json.dumps(found, indent=1)
+        if cured(ward, host, first["cure"]):
+            after = ward.asks(REGISTRY, "--host", host.name, expect=None)
+            left = [one["code"] for one in after["findings"] if one["likelihood"] >= CAUSE]
+            assert code not in [one["code"] for one in after["findings"]] and not left, after
+            CURED.append(code)
     assert first["what"] and first["proof"] and first["cure"]
     assert "topsecret" not in json.dumps(found)
+
+
+def test_most_cures_were_carried_out() -> None:
+    assert len(CURED) >= 15 and len(set(CURED)) >= 10, CURED
+
+
+CURED: list[str] = []
+COMMAND = re.compile(r"(certkit distribute|mv|rm|chmod|chown|mkdir) ")
+
+
+def cured(ward: Ward, host: Machine, cure: str) -> bool:
+    """Type what the doctor advises, where it is nothing but commands."""
+    steps = cure.split(", then ")
+    if not all(COMMAND.match(step) for step in steps):
+        return False
+    for step in steps:
+        if step.startswith("certkit "):
+            known = str(ward.fleet.lab.known_hosts())
+            words = [*shlex.split(step)[1:], "--known-hosts", known, "--restart", "never"]
+            ward.operator.types(*words)
+        else:
+            host.run(step)
+    return True
 
 
 def test_nothing_is_wrong_with_what_certkit_made(ward: Ward) -> None:

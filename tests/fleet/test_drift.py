@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,13 @@ from tests.fleet.lab import Machine
 from tests.fleet.operator import ATTENTION, FAILED, Operator, Run, daemon_pid
 
 REGISTRY = "drift.lab:5000"
-HERE = f"/etc/docker/certs.d/{REGISTRY}"
+ALIAS = "old-name.lab:5000"
+BASE = "/etc/docker/certs.d"
+HERE = f"{BASE}/{REGISTRY}"
 TRUST = f"{HERE}/ca.crt"
 DAEMON = "/etc/docker/daemon.json"
-EVERYTHING = "find /etc/docker /var/lib/certkit -printf '%p %m %U %T@ %s\n' 2>/dev/null | sort"
+PLACES = "/etc /root /home /srv /opt /usr/local /tmp /var/tmp /var/lib/certkit"
+EVERYTHING = f"find {PLACES} -printf '%p %m %U %T@ %C@ %s\\n' 2>/dev/null | sort"
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +46,13 @@ def kinds(run: Run, host: Machine) -> set[str]:
 
 
 def test_before_trust_is_placed_it_is_missing(fleet: Fleet, operator: Operator) -> None:
-    before = [host.run(EVERYTHING, check=False).stdout for host in fleet.hosts]
+    # A first login makes files of its own elsewhere.
+    ours = EVERYTHING.replace(PLACES, "/etc/docker /var/lib/certkit")
+    before = [host.run(ours, check=False).stdout for host in fleet.hosts]
     run = operator.fleet("status", expect=ATTENTION)
     for host in fleet.hosts:
         assert kinds(run, host) == {"missing"}
-    assert [host.run(EVERYTHING, check=False).stdout for host in fleet.hosts] == before
+    assert [host.run(ours, check=False).stdout for host in fleet.hosts] == before
 
 
 def test_a_fleet_as_it_should_be_is_clean(fleet: Fleet, operator: Operator) -> None:
@@ -71,24 +77,31 @@ def test_ten_kinds_of_drift_are_found_and_named(fleet: Fleet, operator: Operator
     leaf, key = (files / "server.crt").read_bytes(), (files / "server.key").read_bytes()
     trust = (files / "trust.crt").read_bytes()
 
-    one.run(f"rm {TRUST}")
+    one.run(f"mv {TRUST} {HERE}/ca.pem")
     two.run(f"chmod 600 {TRUST}; chmod 777 {HERE}")
     two.write(f"{HERE}/{REGISTRY}.key", key, 0o600)
     two.write(f"{HERE}/server.crt", leaf)
     three.write(f"{HERE}/bom.crt", b"\xef\xbb\xbf" + trust)
     three.run(f"openssl x509 -in {TRUST} -outform DER -out {HERE}/der.crt")
     three.run(f"ln -s /nowhere {HERE}/gone.crt; mkdir {HERE}/old.crt")
-    three.run("mkdir '/etc/docker/certs.d/drift.lab_5000_'")
+    three.run("cd /etc/docker/certs.d && mkdir drift.lab_5000_ Drift.Lab:5000")
     four.write(TRUST, trust.rstrip(b"\n") + trust)
     four.write(DAEMON, f'{{"insecure-registries": ["{REGISTRY}"]}}')
     four.run("systemctl reload docker")
 
     run = operator.fleet("status", expect=ATTENTION)
-    assert kinds(run, one) == {"missing"}
+    assert kinds(run, one) == {"missing", "misnamed"}
     assert kinds(run, two) == {"closed_mode", "lax_mode", "server_key", "unpaired", "leaf"}
-    assert kinds(run, three) == {"bom", "der", "dangling_link", "subdirectory", "shadowed"}
+    assert kinds(run, three) == {
+        "bom",
+        "der",
+        "dangling_link",
+        "subdirectory",
+        "shadowed",
+        "near_name",
+    }
     assert kinds(run, four) == {"glued", "foreign", "insecure"}
-    assert len(set.union(*(kinds(run, host) for host in fleet.hosts))) >= 10
+    assert len(set.union(*(kinds(run, host) for host in fleet.hosts))) >= 15
     assert "PRIVATE KEY" not in run.stdout
 
     table = operator.types(
@@ -115,12 +128,53 @@ def test_distribute_heals_what_is_certkits(fleet: Fleet, operator: Operator) -> 
 
     two.run(f"chmod 755 {HERE}; rm '{HERE}/{REGISTRY}.key' {HERE}/server.crt")
     three.run(f"rm -r {HERE}/bom.crt {HERE}/der.crt {HERE}/gone.crt {HERE}/old.crt")
-    three.run("rmdir '/etc/docker/certs.d/drift.lab_5000_'")
+    three.run("cd /etc/docker/certs.d && rmdir drift.lab_5000_ Drift.Lab:5000")
+    one.run(f"rm {HERE}/ca.pem")
     four.write(DAEMON, '{"insecure-registries": []}')
     four.run("systemctl reload docker")
     operator.fleet("distribute", "--force")
     clean = operator.fleet("status")
     assert set(clean.outcomes.values()) == {"unchanged"}
+
+
+def test_an_alias_and_a_directory_that_left_the_inventory_are_taken_off(
+    fleet: Fleet, operator: Operator
+) -> None:
+    one, two = fleet.bookworm
+    before = json.loads(operator.inventory.read_text())
+    other = f"{BASE}/other.lab:5000/ca.crt"
+    one.write(other, "another registry's\n")
+    wider = {**before, "aliases": [ALIAS], "hosts": {**before["hosts"]}}
+    wider["hosts"][two.name] = {**before["hosts"][two.name], "certs_dir": "/srv/certs.d"}
+    operator.inventory.write_text(json.dumps(wider))
+    try:
+        operator.fleet("distribute", "--restart", "never")
+    finally:
+        operator.inventory.write_text(json.dumps(before))
+    moved = {f"/srv/certs.d/{name}/ca.crt" for name in (REGISTRY, ALIAS)}
+    assert one.exists(f"{BASE}/{ALIAS}/ca.crt") and all(map(two.exists, moved))
+    assert not two.exists(HERE), "the directory that was asked for before is left over by now"
+
+    run = operator.fleet("status", expect=ATTENTION)
+    assert kinds(run, one) == {"left_over"}
+    assert kinds(run, two) == {"left_over", "missing"}
+    assert set(finding_paths(run, two, "left_over")) == moved
+    operator.fleet("distribute", "--restart", "never", "--limit", two.name)
+    assert not two.exists("/srv/certs.d") and two.exists(TRUST)
+    operator.fleet("remove", "--restart", "never", "--limit", one.name)
+    assert one.run(f"cd {BASE} && find . -type f").stdout.split() == ["./other.lab:5000/ca.crt"]
+    one.run(f"rm -r {BASE}/other.lab:5000")
+    operator.fleet("distribute", "--restart", "never")
+    assert set(operator.fleet("status").outcomes.values()) == {"unchanged"}
+
+
+def finding_paths(run: Run, host: Machine, kind: str) -> list[str]:
+    return [
+        one["path"]
+        for runtime in run.hosts[host.name]["runtimes"]
+        for one in runtime["standing"]["findings"]
+        if one["kind"] == kind
+    ]
 
 
 def test_a_restart_that_is_owed_is_drift(fleet: Fleet, operator: Operator) -> None:
