@@ -29,7 +29,7 @@ while [ -e {LOG}.on ]; do
     if said=$(docker pull "$image" 2>&1); then echo "ok $kind"; else
       printf 'bad %s %s\\n' "$kind" "$(printf '%s' "$said" | tr '\\n' ' ')"
     fi
-    sleep 0.4
+    sleep "$1"
   done >>{LOG}
 done
 """
@@ -54,7 +54,6 @@ def operating(fleet: Fleet, directory: Path, *options: str) -> Iterator[Operator
         options: More of ``certkit init``.
     """
     person = Operator(fleet.lab, directory, REGISTRY, knows_names=True)
-    fleet.lab.hosts_entry("registry.lab", fleet.registry.address)
     person.types("init", REGISTRY, *(options or ("--no-passphrase",)))
     write_inventory(person, fleet)
     try:
@@ -150,15 +149,22 @@ def leftovers(fleet: Fleet) -> dict[str, list[str]]:
 
 
 class Pulls:
-    """Every host pulls by tag and by digest, again and again, until the block ends."""
+    """Every host pulls by tag and by digest, again and again, until the block ends.
 
-    def __init__(self, hosts: Sequence[Machine]) -> None:
+    Args:
+        hosts: The hosts.
+        pause: Seconds between two pulls.
+    """
+
+    def __init__(self, hosts: Sequence[Machine], pause: float = 0.4) -> None:
         self.hosts = hosts
+        self._pause = pause
 
     def __enter__(self) -> Pulls:
         for one in self.hosts:
             one.write(f"{LOG}.sh", _LOOP, 0o755)
-            one.run(f": >{LOG}; touch {LOG}.on; systemd-run -q --unit pulls --collect {LOG}.sh")
+            loop = f"systemd-run -q --unit pulls --collect {LOG}.sh {self._pause}"
+            one.run(f": >{LOG}; touch {LOG}.on; {loop}")
         return self
 
     def __exit__(self, *_: object) -> None:
