@@ -164,6 +164,31 @@ def test_the_hosts_own_verdict(
     assert registry.steps == ["deploy"]
 
 
+def test_what_podman_does_not_do_by_itself_is_told(files: RegistryFiles) -> None:
+    ended = go(Registry(deploy=f"boot no; {done(files)}"), files, serving(files.leaf))
+    assert any("podman-restart" in note for note in ended.result.runtimes[0].notes)
+
+
+def test_a_witness_may_see_the_old_one_for_a_moment(
+    files: RegistryFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("certkit.registry.sight._POLL", 0)
+    prints = [Pair.current(files).sha256, OTHER, OTHER]
+
+    class Reloading(Registry):
+        def run(self, exchange: Exchange) -> Answer:
+            self.answers["look"] = f"openssl yes; served {prints[-1]}"
+            answer = super().run(exchange)
+            if self.steps[-1] == "look" and len(prints) > 1:
+                prints.pop()
+            return answer
+
+    registry = Reloading(deploy=done(files))
+    ended = go(registry, files, serving(files.leaf), witnesses=(HOST,))
+    assert (ended.result.outcome, ended.served) == (Outcome.CHANGED, True)
+    assert registry.steps == ["deploy", "look", "look", "look", "settle"]
+
+
 def test_a_check_looks_on_the_host_only(files: RegistryFiles) -> None:
     registry = Registry(deploy="plan restart; result would_change 9 -")
     ended = go(registry, files, silent, check=True)

@@ -19,7 +19,6 @@ KEY = "/srv/certs/server.key"
 OLD, NEW = "a" * 64, "b" * 64
 SHELF = f"/var/lib/certkit/registry{CERTIFICATE}"
 SECRET = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
-
 # A registry that reads its pair when it starts, and serves what the first line of the certificate
 # says; a key that says BAD keeps it from starting.
 _START = r"""#!/bin/sh
@@ -57,11 +56,13 @@ case "$*" in
   'container inspect -f {{index'*) cat "/state/c-$last" ;;
   'container inspect -f {{.State.Running}} '*) [ -f /state/serving ] && echo true ;;
   'container inspect -f {{.State.Status}} {{.RestartCount}} '*)
-    if [ -f /state/serving ]; then echo running 0; else echo exited 0; fi ;;
+    if [ -f /state/serving ]; then echo running 0
+    elif [ -f /state/eager ]; then echo >>/state/eager; echo running $(wc -l </state/eager)
+    else echo exited 0; fi ;;
   'rename '*) mv "/state/c-$2" "/state/c-$3" ;;
   'stop '*) rm -f /state/serving ;;
   'rm -f '*) [ ! -f "/state/c-$3" ] || rm -f "/state/c-$3" ;;
-  'restart '*) [ -f "/state/c-$2" ] && /fake/start ;;
+  'restart '*) [ -f "/state/c-$2" ] && { /fake/start || [ -f /state/eager ]; } ;;
   'run '*)
     for word; do
       case $word in --name=*) name=${word#*=} ;; --label=*) label=${word##*=} ;; esac
@@ -282,6 +283,27 @@ def test_a_container_that_cannot_start_leaves_the_old_one_running(dash: Any) -> 
     dash.at("/state/serving").unlink()
     assert tell(dash, container(NEW, "s2")).result == "rolled_back"
     assert not dash.at("/state/c-registry").exists()
+
+
+def test_a_container_that_is_started_again_at_once_has_ended(dash: Any) -> None:
+    dash.fake("podman", _DOCKER)
+    dash.state("image")
+    deployed(dash, container(OLD, engine="podman"))
+    dash.state("eager")
+    # Long before the time is up, although it is never seen at rest.
+    report = tell(dash, container(NEW, "s1", engine="podman", timeout=60, key="BAD\n"))
+    assert (report.result, report.why) == ("rolled_back", "ended")
+    assert dash.at("/state/serving").read_text().strip() == OLD
+
+
+def test_nothing_starts_podmans_containers_after_a_reboot_unless_told(dash: Any) -> None:
+    dash.fake("podman", _DOCKER)
+    dash.state("image")
+    assert tell(dash, container()).at_boot
+    dash.at("/state/c-registry").unlink()
+    assert not tell(dash, container(engine="podman")).at_boot
+    dash.fake("systemctl", "#!/bin/sh\necho enabled\n")
+    assert tell(dash, container(engine="podman")).at_boot
 
 
 @pytest.mark.parametrize(
