@@ -1,8 +1,8 @@
 """What a tier of tests needs from the machine it runs on, said in one place.
 
 On a developer's machine a tier that cannot run is skipped, with its reason. Where it must run, a
-build server for instance, ``CERTKIT_REQUIRE=ssh,fleet,browser`` turns the same reason into a failure: a
-suite that silently skips everything would look exactly like one that passes.
+build server for instance, ``CERTKIT_REQUIRE=ssh,fleet,browser`` turns the same reason into a
+failure: a suite that silently skips everything would look exactly like one that passes.
 """
 
 from __future__ import annotations
