@@ -182,6 +182,9 @@ def test_verify_and_status_miss_nothing(fleet: Fleet, operator: Operator) -> Non
         assert (proof["handshake"], proof["daemon"], proof["proven"]) == ("ok", "ok", True)
     run = operator.fleet("status")
     assert set(run.outcomes.values()) == {"unchanged"}
+    friend = in_the_system(fleet)
+    [runtime] = run.hosts[friend.name]["runtimes"]
+    assert [one["kind"] for one in runtime["standing"]["findings"]] == ["system"]
 
 
 def test_years_later_a_second_answer_goes_into_service(
