@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.fleet.conftest import Fleet
-from tests.fleet.lab import PASSWORD_USER, Lab, Machine, Spec
-from tests.fleet.operator import ATTENTION, BAD_INPUT, FAILED, Operator
+from tests.fleet.lab import PASSWORD_USER, REGISTRY_IMAGE, Lab, Machine, Spec
+from tests.fleet.operator import ATTENTION, BAD_INPUT, FAILED, Operator, starts_registry
 from tests.fleet.rotating import (
     IMAGE,
     PAIR,
@@ -31,7 +33,7 @@ PASSPHRASE = "correct horse battery staple"
 PODMAN_TRUST = "/etc/containers/certs.d/registry.lab:5000/ca.crt"
 
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,22 @@ def pulls(machine: Machine, engine: str = "docker") -> str:
     machine.run(f"{engine} rmi --force {IMAGE}", check=False)
     done = machine.run([engine, "pull", "--quiet", IMAGE], check=False)
     return "" if done.returncode == 0 else done.stderr
+
+
+@contextlib.contextmanager
+def another_registry(lab: Lab, machine: Machine, home: Path) -> Iterator[str]:
+    """Run a second registry, which still has the old pair; answers how /etc/hosts names it."""
+    pair = home.parent.parent.parent / "old-pair"
+    pair.mkdir()
+    for name in ("server.crt", "server.key"):
+        (pair / name).write_bytes((home / name.replace(".", "-old.")).read_bytes())
+    machine.load_image(lab.registry_image)
+    container = starts_registry(machine, REGISTRY_IMAGE, pair)
+    try:
+        yield f"{machine.address} registry"
+    finally:
+        machine.run(["docker", "rm", "--force", "--volumes", container])
+        machine.run(f"docker rmi --force {REGISTRY_IMAGE}; rm -rf /srv/certs-5000")
 
 
 def test_by_hand_with_secrets_and_a_host_that_is_off(
@@ -111,8 +129,15 @@ def test_by_hand_with_secrets_and_a_host_that_is_off(
         assert served(fleet.registry) != leaf
         assert [pulls(podman, "podman"), pulls(asking), pulls(plain)] == ["", "", ""]
 
-        refused = step("finish", *never, "--retries", "0", expect=FAILED)
-        assert gone.name in refused
+        with another_registry(lab, fleet.trixie[1], directory) as address:
+            names = asking.read("/etc/hosts").decode()
+            asking.set_hosts(names.replace(f"{fleet.registry.address} registry", address))
+            refused = step("finish", *never, "--retries", "0", expect=FAILED)
+            asking.set_hosts(names)
+        assert f"{asking.name} is served another certificate" in refused
+        assert f"{asking.name} did not reach the new certificate" in refused
+        assert f"{gone.name} has proven nothing" in refused
+        stands(operator, "switched")
         finish = ("finish", "--waive", gone.name, "--destroy-old-key", *never, "--retries", "0")
         step(*finish, expect=FAILED)
         kept = [path.read_bytes() for path in operator.home.rglob("*") if path.is_file()]
