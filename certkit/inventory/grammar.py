@@ -46,6 +46,8 @@ class Target(NamedTuple):
 
 def text(value: object) -> str:
     """One line of printable text."""
+    if type(value) is str and value.isprintable() and value.strip():
+        return value
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise GrammarError("must be a text")
     result = str(value)
@@ -87,7 +89,12 @@ def _host(name: str) -> str:
 
 def address(value: object) -> str:
     """A host that can be connected to; unlike a mere name it must not be a half-written IPv4."""
-    name = host(value)
+    return _address(text(value))
+
+
+@lru_cache(maxsize=65_536)
+def _address(given: str) -> str:
+    name = _host(given)
     if name.rstrip(".").rpartition(".")[2].isdigit() and not _IPV4.fullmatch(name):
         raise GrammarError(
             f"'{shown(name)}' is all numbers but not a valid IPv4 address",
