@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from certkit.home.home import Home
-from certkit.inventory import load
-from certkit.inventory.model import Overrides
-from certkit.names import RegistryReference
-from certkit.registry.deploy import Deployed
-from certkit.registry.deploy import deploy as put_into_service
-from certkit.registry.pair import Pair
-from certkit.transport.connector import open_connector
-from certkit.transport.options import ConnectorOptions
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import EXAMPLE_IMAGE, REGISTRY_IMAGE, Machine
-from tests.fleet.operator import ATTENTION, FAILED, Operator, Run, starts_registry
+from tests.fleet.operator import ATTENTION, FAILED, Operator, starts_registry
+from tests.fleet.registering import (
+    below_the_commands,
+    home_pair,
+    mismatched,
+    only,
+    served,
+    types,
+)
+from tests.fleet.registering import inventory as write_inventory
 
 REGISTRY = "registry.lab:5000"
 IMAGE = f"{REGISTRY}/team/identidock:0.1"
@@ -46,57 +46,17 @@ def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def inventory(person: Operator, fleet: Fleet, run: dict[str, Any]) -> None:
     """Write the inventory: the hosts, and the registry's machine with a way to run."""
-    person.write_inventory(fleet.hosts)
-    document = json.loads(person.inventory.read_text())
-    machine = {"address": fleet.registry.address, "user": person.user}
-    document["registry_host"] = {"host": machine, "timeout": 30, **run}
-    person.inventory.write_text(json.dumps(document, indent=1))
+    write_inventory(person, fleet.registry, run, fleet.hosts)
 
 
-def types(person: Operator, *words: str, expect: int = 0) -> Run:
-    """Type a command of ``certkit registry`` and take its JSON."""
-    known = str(person.lab.known_hosts())
-    return person.types(
-        "registry", *words, "--known-hosts", known, "-o", "json", expect=expect, timeout=200
-    )
-
-
-def only(run: Run) -> dict[str, Any]:
-    """The one host of a report."""
-    [host] = run.report["hosts"]
-    return dict(host)
+def home_says(person: Operator) -> str:
+    """The fingerprint of the home's current leaf."""
+    return home_pair(person).sha256
 
 
 def container_start(machine: Machine, name: str = "registry") -> str:
     """When a container was started: another text after a restart."""
     return machine.run(["docker", "inspect", "-f", "{{.State.StartedAt}}", name]).stdout.strip()
-
-
-def served(machine: Machine) -> str:
-    """The leaf's fingerprint, as the machine itself sees it."""
-    text = machine.run(
-        "openssl s_client -connect 127.0.0.1:5000 -servername registry.lab </dev/null 2>/dev/null "
-        "| openssl x509 -noout -fingerprint -sha256"
-    ).stdout
-    return text.strip().rpartition("=")[2].replace(":", "").lower()
-
-
-def home_says(person: Operator) -> str:
-    """The fingerprint of the home's current leaf."""
-    return Pair.current(Home.open(person.home).registry(REGISTRY)).sha256
-
-
-def below_the_api(person: Operator, pair: Pair) -> Deployed:
-    """Deploy a pair that no command would let pass."""
-    found = load(person.inventory, overrides=Overrides(None, None, None), ssh_config=Path("none"))
-    assert found.registry_host is not None
-    connector = open_connector(ConnectorOptions(known_hosts=person.lab.known_hosts()))
-    try:
-        return put_into_service(
-            found.registry_host, RegistryReference.parse(REGISTRY), pair, connector
-        )
-    finally:
-        connector.close()
 
 
 def test_nothing_is_served_yet(operator: Operator) -> None:
@@ -160,11 +120,8 @@ def test_status_is_content(fleet: Fleet, operator: Operator) -> None:
 def test_a_pair_that_cannot_be_loaded_leaves_the_old_one_served(
     fleet: Fleet, operator: Operator, tmp_path: Path
 ) -> None:
-    other = Operator(fleet.lab, tmp_path, REGISTRY)
-    other.makes_certificate()
-    theirs = Pair.current(Home.open(other.home).registry(REGISTRY))
-    ours = Pair.current(Home.open(operator.home).registry(REGISTRY))
-    done = below_the_api(operator, Pair(theirs.chain_pem, ours.key_pem))
+    ours = home_pair(operator)
+    done = below_the_commands(operator, mismatched(operator, tmp_path))
     assert (done.result.outcome.value, done.served) == ("rolled_back", False)
     assert done.result.error is not None
     assert "does not match" in done.result.error.message
