@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from certkit.errors import HomeError
@@ -38,8 +38,10 @@ def locked(path: Path, command: str) -> Iterator[None]:
         except OSError as error:
             raise unusable("cannot lock", path, error) from error
         os.fchmod(descriptor, KEY_MODE)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {command}\n".encode(), 0)
+        # On a full disk the lock holds all the same; what is to be written fails in its own words.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {command}\n".encode(), 0)
         try:
             yield
         finally:
