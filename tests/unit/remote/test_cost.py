@@ -6,11 +6,15 @@ import resource
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from certkit.names import RegistryReference
 from certkit.remote.program import place
-from certkit.runtimes.state import HostState
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import HostState, RuntimeChoice
 
 
 def spent() -> float:
@@ -34,3 +38,33 @@ def test_taking_the_program_apart_is_cheap(shell: str) -> None:
         assert done.stdout.endswith(f"{exchange.nonce} end 0\n".encode()), done.stderr
     # Where it took time quadratic in its length, this was 0.7 s in dash; it is 0.03 s.
     assert min(costs) < 0.25
+
+
+TOOLS = (
+    *("awk", "cat", "chmod", "cmp", "cp", "cut", "date", "flock", "getent", "grep", "head", "id"),
+    *("ls", "mkdir", "mv", "od", "readlink", "rm", "rmdir", "sed", "sort", "sync", "tail", "tr"),
+)
+
+
+def test_processes_are_few(make_host: Callable[..., Any]) -> None:
+    """Each is a millisecond of a host's CPU, and on a busy one much more."""
+    host = make_host("dash")
+    wanted = desired_state(
+        [RegistryReference.parse("registry.lab:5000")], b"PEM\n", RuntimeChoice(("docker",))
+    )
+    for tool in TOOLS:
+        where = shutil.which(tool)
+        host.fake(tool, f'#!/bin/sh\necho {tool} >>/state/ran\nexec {where} "$@"\n')
+    host.fake("sync", "#!/bin/sh\necho sync >>/state/ran\n")
+    host.fake("docker", "#!/bin/sh\necho '26.1.5|0|0|false|{}'\n")
+
+    def ran() -> list[str]:
+        host.state("ran")
+        done = host.run(place(wanted))
+        assert done.stdout.endswith(b" end 0\n"), done
+        return sorted(host.at("/state/ran").read_text().split())
+
+    fresh = ["cat", "cat", "chmod", "date", "flock", "ls", "mkdir", "mkdir", "mkdir", "mv", "mv"]
+    assert ran() == [*fresh, "sync", "sync"]
+    # One `cat` takes in the program, the other one reads all files and their records.
+    assert ran() == ["cat", "cat", "date", "ls"]
