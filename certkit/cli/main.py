@@ -6,6 +6,7 @@ it runs, so that ``--help`` and shell completion answer at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -61,6 +62,12 @@ def run() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED.value
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _say(f"standard output could not be written: {error.strerror}", "")
+            return ExitCode.FAILED.value
+        return _defect(error)
     except Exception as error:  # noqa: BLE001 - the last place where a defect can be put in words
         return _usage(error) or _defect(error)
     return returned if isinstance(returned, int) else ExitCode.DONE.value
