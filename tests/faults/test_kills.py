@@ -156,7 +156,6 @@ def test_distribute_and_remove(killer: Killer) -> None:
         # A killed run can be taken up again by its record, or simply be run again.
         killer.whole_run("distribute", *(["--resume"] if number % 2 else []))
         assert all(lab.certificate(name).read_bytes() == lab.trust for name in NAMES)
-        killer.whole_run("status")
         killer.kill("remove")
         assert_hosts_whole(lab, [lab.trust])
         killer.whole_run("remove")
