@@ -1,0 +1,166 @@
+"""Every secret of a whole life, at the highest verbosity, looked for everywhere afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.faults.serving import served_lab
+from tests.ssh.lab import Lab
+
+pytestmark = pytest.mark.timeout(240)
+
+SUDO = """#!/bin/sh
+# Asks as sudo does, and takes one password.
+while [ $# -gt 0 ]; do
+  case $1 in
+    -n) asks=never; shift ;;
+    -S) asks=stdin; shift ;;
+    -p | -u) shift 2 ;;
+    --) shift; break ;;
+    *) break ;;
+  esac
+done
+[ "$asks" != never ] || {{ echo 'sudo: a password is required' >&2; exit 1; }}
+IFS= read -r line
+[ "$(printf %s "$line" | cksum)" = '{sum}' ] || {{ echo 'Sorry, try again.' >&2; exit 1; }}
+exec "$@"
+"""
+SECRETS = {
+    "authority": "Passphrase-of-the-authority-7xQ2",
+    "identity": "Passphrase-of-the-login-key-4Zt8",
+    "sudo": "Password-for-sudo-5RwP",
+    "backup": "Passphrase-of-the-backup-3NbV",
+}
+
+
+class Watch:
+    """Reads the arguments and the environment of every process there is, again and again."""
+
+    def __init__(self) -> None:
+        self.seen: set[bytes] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch")
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        # A few looks at each are enough: arguments change with an exec only.
+        looks: Counter[str] = Counter()
+        while not self._stop.is_set():
+            for process in os.listdir("/proc"):  # noqa: PTH208 - the fastest there is
+                if not process.isdigit() or looks[process] > 8:
+                    continue
+                looks[process] += 1
+                for file in ("cmdline", "environ"):
+                    with suppress(OSError):
+                        self.seen.add(Path("/proc", process, file).read_bytes())
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with served_lab(tmp_path_factory.mktemp("secrets"), ["web-01", "web-02"]) as running:
+        yield running
+
+
+def test_no_secret_is_found_anywhere(lab: Lab, tmp_path: Path) -> None:
+    files = {name: secret_file(tmp_path / name, text) for name, text in SECRETS.items()}
+    key = encrypted_identity(lab, tmp_path)
+    checksum = subprocess.run(
+        ["cksum"], input=SECRETS["sudo"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    for name in lab.machines:
+        sudo = lab.scripts / name / "sudo"
+        sudo.write_text(SUDO.format(sum=checksum))
+        sudo.chmod(0o755)
+    inventory = lab.directory / "hosts.yaml"
+    inventory.write_text(inventory.read_text().replace('"method": "none"', '"method": "sudo"'))
+    login = (
+        *("--identity-file", str(key), "--key-passphrase-file", files["identity"]),
+        *("--become-password-file", files["sudo"]),
+    )
+    authority = ("--passphrase-file", files["authority"])
+    home = ("--home", str(lab.home))
+    steps: tuple[tuple[str, ...], ...] = (
+        ("passphrase", *home, "--new-passphrase-file", files["authority"]),
+        ("registry", "deploy", *options(lab), *login, "-vvv"),
+        ("distribute", *options(lab), *login, "-vvv", "--diff"),
+        ("verify", *options(lab), *login, "-vvv"),
+        ("status", *options(lab), *login, "-vvv"),
+        ("renew", *options(lab)[:4], *options(lab)[4:], *login, *authority, "--deploy"),
+        ("rotate", "start", *options(lab), *login, *authority, "-vvv"),
+        ("rotate", "switch", *options(lab), *login, *authority, "-vvv"),
+        ("rotate", "finish", *options(lab), *login, "-vvv"),
+        ("backup", str(tmp_path / "home.age"), *home, "--passphrase-file", files["backup"]),
+        ("log", *home),
+        ("remove", *options(lab), *login, "-vvv"),
+    )
+    said = []
+    with Watch() as watch:
+        for words in steps:
+            process = lab.start(words, env={**lab.environment, "TMPDIR": str(tmp_path / "tmp")})
+            out, err = process.communicate(timeout=100)
+            assert process.returncode == 0, (words, out, err)
+            said.append(out + err)
+    secrets = {text.encode() for text in SECRETS.values()} | private_keys(lab, key)
+    assert len(secrets) >= len(SECRETS) + 4
+    assert any(b"certkit" in one for one in watch.seen), "nothing was watched"
+    for secret in secrets:
+        assert not any(secret in text.encode() for text in said), secret
+        assert not any(secret in one for one in watch.seen), secret
+        assert found(secret, lab.directory / "state") == []
+        assert found(secret, lab.home / "journal.jsonl") == []
+        for name, machine in lab.machines.items():
+            places = found(secret, machine.home) + found(secret, machine.directory / "log")
+            # The registry's own key belongs on the registry's host, and nothing else there.
+            own = [lab.at("web-01", "tls/server.key")] if name == "web-01" else []
+            assert [place for place in places if place not in own] == []
+    assert not (tmp_path / "tmp").exists()
+    assert found(SECRETS["authority"].encode(), lab.home) == []
+
+
+def options(lab: Lab) -> list[str]:
+    return lab.arguments("x")[1:]
+
+
+def secret_file(path: Path, text: str) -> str:
+    path.write_text(text + "\n")
+    path.chmod(0o600)
+    return str(path)
+
+
+def encrypted_identity(lab: Lab, directory: Path) -> Path:
+    """One encrypted key for all machines."""
+    key = directory / "id_ed25519"
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", SECRETS["identity"], "-f", str(key)]
+    subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
+    for machine in lab.machines.values():
+        with (machine.directory / "authorized_keys").open("a") as file:
+            file.write(key.with_suffix(".pub").read_text())
+    return key
+
+
+def private_keys(lab: Lab, *others: Path) -> set[bytes]:
+    """A line out of the middle of every private key there is."""
+    paths = [*lab.home.rglob("*.key"), *others]
+    return {path.read_bytes().splitlines()[2] for path in paths}
+
+
+def found(secret: bytes, below: Path) -> list[Path]:
+    paths = below.rglob("*") if below.is_dir() else [below]
+    return [path for path in paths if path.is_file() and secret in path.read_bytes()]
