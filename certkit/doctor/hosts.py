@@ -73,9 +73,7 @@ def examine(
 
 
 def _ask_all(crew: Crew, references: Sequence[RegistryReference], patient: _Patient) -> None:
-    with crew.admitted(patient.host) as admitted:
-        if not admitted:
-            return
+    with crew.admitted(patient):
         try:
             with crew.clocked(patient):
                 patient.facts = guarded(

@@ -109,10 +109,7 @@ def distribute(
 def _place(run: _Run, job: Job) -> None:
     """Place the files of one host; finish it unless a restart is due."""
     crew = run.crew
-    with crew.admitted(job.host) as admitted:
-        if not admitted:
-            run.settle(crew.skip(job))
-            return
+    with crew.admitted(job):
         try:
             with crew.clocked(job):
                 if guarded(lambda: needs_nothing(crew, run.talk, job)):

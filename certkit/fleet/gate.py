@@ -1,18 +1,30 @@
-"""One wrong password must not be tried on a thousand hosts."""
+"""One wrong password must not be tried on a thousand hosts.
+
+Hosts that share a password are logged in to one by one until one of them took it. Only the logins
+are: before a host waits for its turn it is seen to answer (`Connector.reach`), so that dead hosts
+are found out side by side, and none of them holds the turn until its connect times out.
+
+That look is a connection of its own, closed before the wait. One kept open would save a round
+trip, but sshd counts who is connected and not logged in against MaxStartups, drops them after
+LoginGraceTime and, from OpenSSH 9.8 on, penalises their address for it; and the handshake slots
+that go with it would all be held by hosts that wait for one which needs a slot itself.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from certkit.errors import HostError
+from certkit.errors import ErrorKind, HostError
+from certkit.fleet.stop import Stop
 from certkit.inventory.model import Host
 from certkit.secret import Secret
 
 _Secrets = tuple[Secret | None, ...]
+
+# How soon a host that waits notices a stop, in seconds: a signal handler can wake nobody.
+_TICK = 0.2
 
 
 @dataclass
@@ -22,39 +34,68 @@ class _Line:
     Attributes:
         changed: Guards the rest, and wakes those who wait.
         proven: Whether a host took the passwords.
-        holder: The thread whose host is being tried.
-        waiting: For each thread that waits, how often its host failed, then when it came.
-        came: How many have waited so far.
+        holder: Whose host is being logged in to.
+        waiting: In the order they came.
     """
 
-    changed: threading.Condition = field(default_factory=threading.Condition)
     proven: bool = False
-    holder: int | None = None
-    waiting: list[tuple[int, int]] = field(default_factory=list)
-    came: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    holder: Turn | None = None
+    waiting: list[Turn] = field(default_factory=list)
 
-    def enter(self, failures: int) -> None:
-        with self.changed:
-            place = (failures, self.came)
-            self.came += 1
-            self.waiting.append(place)
-            # Hosts not tried yet go first: a dead one that is tried again holds up nobody new.
-            self.changed.wait_for(
-                lambda: self.proven or (self.holder is None and min(self.waiting) == place)
-            )
-            self.waiting.remove(place)
-            if not self.proven:
-                self.holder = threading.get_ident()
-            self.changed.notify_all()
 
-    def leave(self) -> bool:
-        """Let the next one go; return whether this thread had the turn."""
-        with self.changed:
-            held = self.holder == threading.get_ident()
-            if held:
-                self.holder = None
-                self.changed.notify_all()
-            return held
+class StoppedInLine(HostError):  # noqa: N818 - named for what happened, as in reports
+    """The run was stopped while a host waited for its turn; nothing was tried there."""
+
+
+class Turn:
+    """One host's turn to be sent its passwords. Used by one thread at a time.
+
+    Args:
+        line: Those who share them.
+    """
+
+    def __init__(self, line: _Line) -> None:
+        self._line = line
+
+    @property
+    def due(self) -> bool:
+        """Whether it must still be taken: no host took the passwords, and it is not held."""
+        return not self._line.proven and self._line.holder is not self
+
+    def take(self, stop: Stop) -> float:
+        """Wait for it, behind those who came before; return how long, in seconds.
+
+        Raises:
+            StoppedInLine: The run was stopped meanwhile; the host must not be tried.
+        """
+        line = self._line
+        since = time.monotonic()
+        with line.changed:
+            line.waiting.append(self)
+            while not line.proven and not stop.requested():
+                if line.holder is None and line.waiting[0] is self:
+                    line.holder = self
+                    break
+                line.changed.wait(_TICK)
+            line.waiting.remove(self)
+            line.changed.notify_all()
+            if not line.proven and line.holder is not self:
+                raise StoppedInLine(ErrorKind.INTERRUPTED, f"was not tried: {stop.reason}")
+        return time.monotonic() - since
+
+    def pass_on(self, error: HostError) -> None:
+        """Let others go after a failure, unless the host may have been sent a password."""
+        # Once a login has begun nobody knows whether the password was refused.
+        if error.unreachable and not getattr(error, "login_begun", False):
+            self.end()
+
+    def end(self) -> None:
+        """Let the next one go; nothing to do where the turn was not held."""
+        with self._line.changed:
+            if self._line.holder is self:
+                self._line.holder = None
+                self._line.changed.notify_all()
 
 
 class PasswordGate:
@@ -62,58 +103,21 @@ class PasswordGate:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: list[tuple[_Secrets, _Line]] = []
+        self._known: list[tuple[_Secrets, _Line]] = [((None, None), _Line(proven=True))]
 
-    @contextmanager
-    def turn(self, host: Host) -> Iterator[bool]:
-        """Wait until a host may be tried; yield whether its passwords were accepted before."""
-        line = self._line(host)
-        if line is None:
-            yield True
-            return
-        line.enter(0)
-        try:
-            yield line.proven
-        finally:
-            line.leave()
-
-    def back_off(
-        self, host: Host, error: HostError, failures: int, pause: Callable[[], object]
-    ) -> float:
-        """Pause before a host is tried again; others go meanwhile if it was sent no password.
-
-        Args:
-            host: Its thread is inside `turn`.
-            error: How it failed.
-            failures: How often it did; hosts that failed less go before it.
-            pause: Returns when the host may be tried again.
-
-        Returns:
-            Seconds waited for a new turn after the pause.
-        """
-        line = self._line(host)
-        # Once a login has begun nobody knows whether the password was refused.
-        sent = not error.unreachable or getattr(error, "login_begun", False)
-        if line is None or sent or not line.leave():
-            pause()
-            return 0.0
-        pause()
-        since = time.monotonic()
-        line.enter(failures)
-        return time.monotonic() - since
+    def turn(self, host: Host) -> Turn:
+        """Return a host's turn, not yet taken; for a host without passwords it is never due."""
+        return Turn(self._line(host))
 
     def accepted(self, host: Host) -> None:
         """Note that a host took its passwords: others with the same ones go ahead."""
         line = self._line(host)
-        if line is not None:
-            with line.changed:
-                line.proven = True
-                line.changed.notify_all()
+        with line.changed:
+            line.proven = True
+            line.changed.notify_all()
 
-    def _line(self, host: Host) -> _Line | None:
+    def _line(self, host: Host) -> _Line:
         secrets = (host.password, host.become.password)
-        if secrets == (None, None):
-            return None
         with self._lock:
             for known, line in self._known:
                 if known == secrets:

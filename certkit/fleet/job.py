@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TypeVar
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.events import Event, HostFinished, HostRetrying, RunStopping, Watcher
 from certkit.fleet.findings import Finding
-from certkit.fleet.gate import PasswordGate
+from certkit.fleet.gate import PasswordGate, StoppedInLine, Turn
 from certkit.fleet.insecure import Retirement
 from certkit.fleet.pool import sweep
 from certkit.fleet.report import HostResult, Outcome, Problem, RuntimeResult
@@ -55,6 +54,7 @@ class Job:
         result: Its end; None until then.
         findings: Where it was read how it stands: what is about the host as a whole.
         clock: The same: seconds its clock is ahead.
+        turn: To be sent its passwords, while no host may have taken them; see `Crew.admitted`.
     """
 
     host: Host
@@ -71,6 +71,7 @@ class Job:
     result: HostResult | None = None
     findings: tuple[Finding, ...] = ()
     clock: float | None = None
+    turn: Turn | None = None
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""
@@ -185,6 +186,7 @@ class Crew:
         attempt = 1
         while True:
             try:
+                deadline += self._take_turn(job)
                 return work(self._connected(job))
             except HostError as error:
                 job.close()
@@ -199,12 +201,9 @@ class Crew:
                 ):
                     raise
                 self.emit(HostRetrying(job.host.name, error.message, attempt, delay))
-                pause = partial(self.stop.wait, delay)
-                queued = self._passwords.back_off(job.host, error, attempt, pause)
-                # Waiting for other hosts is not this one's time.
-                deadline += queued
-                job.seconds -= queued
-                if self.stop.requested():
+                if job.turn is not None:
+                    job.turn.pass_on(error)
+                if self.stop.wait(delay):
                     raise
             attempt += 1
 
@@ -213,14 +212,18 @@ class Crew:
         return self.options.host_timeout or host.timeouts.host
 
     @contextmanager
-    def admitted(self, host: Host) -> Iterator[bool]:
-        """Let hosts that share a password through one by one until it was accepted once.
+    def admitted(self, job: Job) -> Iterator[None]:
+        """Have hosts that share a password logged in to one by one until it was accepted once.
 
-        Yields:
-            False when the run was stopped while waiting: the host must not be tried.
+        Inside, `attempt` waits for the host's turn before the first login. Where the run is
+        stopped meanwhile it raises, and `fail` then counts the host as skipped.
         """
-        with self._passwords.turn(host) as proven:
-            yield not (self.stop.requested() and not proven)
+        job.turn = self._passwords.turn(job.host)
+        try:
+            yield
+        finally:
+            job.turn.end()
+            job.turn = None
 
     def accepted(self, host: Host) -> None:
         """Note that the host took its passwords."""
@@ -247,6 +250,8 @@ class Crew:
 
     def fail(self, job: Job, error: HostError) -> HostResult:
         """Finish a host that failed; unreachable only when nothing can have changed there."""
+        if isinstance(error, StoppedInLine):
+            return self.skip(job)
         lost = error.unreachable and not job.reached
         return self.finish(job, Outcome.UNREACHABLE if lost else Outcome.FAILED, error)
 
@@ -263,6 +268,15 @@ class Crew:
             Outcome.SKIPPED,
             Problem(ErrorKind.INTERRUPTED, f"was {what}: {self.stop.reason}", hint),
         )
+
+    def _take_turn(self, job: Job) -> float:
+        """Wait until the host may be sent its passwords; return the seconds that others took."""
+        if job.connection is not None or job.turn is None or not job.turn.due:
+            return 0.0
+        self.connector.reach(job.host)
+        queued = job.turn.take(self.stop)
+        job.seconds -= queued
+        return queued
 
     def _connected(self, job: Job) -> Connection:
         if job.connection is None:

@@ -63,10 +63,7 @@ def status(
 
 
 def _look(crew: Crew, talk: Talk, wanted: Wanted, job: Job) -> None:
-    with crew.admitted(job.host) as admitted:
-        if not admitted:
-            crew.skip(job)
-            return
+    with crew.admitted(job):
 
         def ask(connection: Connection) -> tuple[HostSurvey, float]:
             survey = talk.survey(connection, job.state, crew.host_limit(job.host))

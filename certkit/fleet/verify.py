@@ -108,10 +108,7 @@ def _first(
     job: _Probed,
 ) -> None:
     """Look at the host, then probe each of its runtimes; finish it unless a second pull is due."""
-    with crew.admitted(job.host) as admitted:
-        if not admitted:
-            crew.skip(job)
-            return
+    with crew.admitted(job):
         try:
             with crew.clocked(job):
                 job.placed = guarded(lambda: crew.attempt(job, partial(_look, crew, talk, job)))

@@ -46,6 +46,15 @@ class Connection(Protocol):
 class Connector(Protocol):
     """Opens connections; shared by all threads of a run and closed at its end."""
 
+    def reach(self, host: Host) -> None:
+        """See that a host answers as an SSH server, and hang up: nothing secret is sent.
+
+        Says nothing of a host behind a jump host that wants a password itself.
+
+        Raises:
+            HostError: ``dns``, ``refused``, ``timeout`` or ``network``.
+        """
+
     def connect(self, host: Host) -> Connection:
         """Open a connection, trusting only the host key that policy allows.
 

@@ -47,6 +47,12 @@ class _AnyConnector:
         self._ssh: SSHConnector | None = None
         self._lock = threading.Lock()
 
+    def reach(self, host: Host) -> None:
+        if self._dog.aborted:
+            raise faults.interrupted()
+        if host.connection != "local":
+            self._ssh_connector().reach(host)
+
     def connect(self, host: Host) -> Connection:
         if self._dog.aborted:
             raise faults.interrupted()

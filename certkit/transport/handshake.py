@@ -18,7 +18,27 @@ from certkit.transport.links import Link
 from certkit.transport.login import LinkLostError, log_in
 from certkit.transport.watchdog import Lease, Watchdog
 
+_GREETING = "its SSH greeting"
 _LOGIN = "the login"
+
+
+def wait_for_greeting(link: Link, host: Host, dog: Watchdog) -> None:
+    """Return once the server has begun to greet, within ``host.timeouts.handshake`` seconds.
+
+    Raises:
+        HostError: ``refused`` or ``timeout``.
+    """
+    with dog.lease(host.timeouts.handshake, link.cut) as lease:
+        try:
+            words = link.recv(1)
+        except OSError:  # it was reset, which says no more than an end
+            words = b""
+    if lease.cut_off:
+        raise faults.interrupted()
+    if lease.fired:
+        raise _too_late(host, _GREETING)
+    if not words:
+        raise faults.greeting(host.endpoint, b"")
 
 
 def open_client(
@@ -72,7 +92,7 @@ def _exchange_keys(client: Client, host: Host, host_keys: HostKeys, lease: Lease
     if lease.cut_off:
         raise faults.interrupted()
     if lease.fired:
-        raise _too_late(host, "its key exchange" if client.remote_version else "its SSH greeting")
+        raise _too_late(host, "its key exchange" if client.remote_version else _GREETING)
     text = str(error or "")
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         if "host key" in text:

@@ -21,7 +21,7 @@ from certkit.transport.client import Client
 from certkit.transport.connection import Answer
 from certkit.transport.conversation import run_exchange
 from certkit.transport.dial import dial, resolve
-from certkit.transport.handshake import bounded, close_client, open_client
+from certkit.transport.handshake import bounded, close_client, open_client, wait_for_greeting
 from certkit.transport.hostkeys import HostKeys
 from certkit.transport.identities import Identities
 from certkit.transport.keyfiles import KeyFiles
@@ -185,9 +185,22 @@ class SSHConnector:
         self._agents = Agents()
         self._identities = Identities(KeyFiles(options.passphrase_prompt), self._agents)
         self._limiter = HandshakeLimiter(options)
+        # Their own, so that no login waits behind hosts which do not answer.
+        self._looks = HandshakeLimiter(options)
         self._bastions = Bastions(self._open, dog)
         _quieten(options.verbose)
         _allow_files()
+
+    def reach(self, host: Host) -> None:
+        """See that a host answers; see `certkit.transport.connection.Connector.reach`."""
+        if any(hop.password for hop in host.jump):
+            # On the way there a password would be sent.
+            return
+        with _room_for_threads(), self._link(host, host.jump, self._looks) as link:
+            try:
+                wait_for_greeting(link, host, self._dog)
+            finally:
+                link.close()
 
     def connect(self, host: Host) -> SSHConnection:
         """Open a connection; see `certkit.transport.connection.Connector.connect`."""
@@ -199,25 +212,20 @@ class SSHConnector:
         self._agents.close()
 
     def _open(self, host: Host, hops: tuple[Host, ...]) -> Client:
-        try:
-            # First, because it may prompt, and nothing that has a deadline may wait for that.
-            offers = self._identities.offers(host)
-            with self._link(host, hops) as link:
-                return open_client(link, host, offers, self._host_keys, self._dog)
-        except RuntimeError as error:  # threading: can't start new thread
-            raise faults.unreachable(
-                ErrorKind.INTERNAL,
-                f"was not tried because this machine has no room for another thread ({error})",
-                "lower `--parallel`, or raise `ulimit -u`",
-            ) from error
+        # First, because it may prompt, and nothing that has a deadline may wait for that.
+        offers = self._identities.offers(host)
+        with _room_for_threads(), self._link(host, hops, self._limiter) as link:
+            return open_client(link, host, offers, self._host_keys, self._dog)
 
     @contextlib.contextmanager
-    def _link(self, host: Host, hops: tuple[Host, ...]) -> Iterator[Link]:
+    def _link(
+        self, host: Host, hops: tuple[Host, ...], limiter: HandshakeLimiter
+    ) -> Iterator[Link]:
         """Hold a handshake's place, and connect."""
         if hops:
             # The bastion's own handshake is over before a place is taken for the one behind it.
             self._bastions.ready(hops)
-            with self._limiter.slot((hops, host.address), hops):
+            with limiter.slot((hops, host.address), hops):
                 self._refuse_if_aborted()
                 yield self._bastions.link(host, hops)
             return
@@ -225,7 +233,7 @@ class SSHConnector:
         addresses = resolve(host.address, host.port, deadline, self._dog)
         # Waiting for a place below is this side's doing, so it does not count.
         left = deadline - time.monotonic()
-        with self._limiter.slot(addresses[0].sockaddr[0], None):
+        with limiter.slot(addresses[0].sockaddr[0], None):
             self._refuse_if_aborted()
             sock = dial(addresses, host.endpoint, left, self._dog)
             yield _tcp_link(sock, host)
@@ -233,6 +241,18 @@ class SSHConnector:
     def _refuse_if_aborted(self) -> None:
         if self._dog.aborted:
             raise faults.interrupted()
+
+
+@contextlib.contextmanager
+def _room_for_threads() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # threading: can't start new thread
+        raise faults.unreachable(
+            ErrorKind.INTERNAL,
+            f"was not tried because this machine has no room for another thread ({error})",
+            "lower `--parallel`, or raise `ulimit -u`",
+        ) from error
 
 
 def _tcp_link(sock: socket.socket, host: Host) -> TcpLink:

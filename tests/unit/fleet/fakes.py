@@ -60,6 +60,7 @@ class Machine:
         daemon: Whether the daemon runs; None for a runtime without one.
         restart: How its restart ends.
         connect: Errors of the first connects, in order.
+        reach: How it answers whoever only looks: never with the error, and after so many seconds.
         cut: How many restarts lose their link; True in `cut_after` when the restart is done then.
         clock: Seconds its clock is ahead.
         meanwhile: How another run's restart ended, before this one's.
@@ -78,6 +79,7 @@ class Machine:
     daemon: bool | None = True
     restart: RestartResult = "restarted"
     connect: list[HostError] = field(default_factory=list)
+    reach: tuple[HostError | None, float] = (None, 0.0)
     cut: int = 0
     cut_after: bool = True
     clock: float = 0
@@ -135,6 +137,12 @@ class FakeFleet:
             Target(Host(name=name, address=f"{name}.lab", user="root"), state, policy)
             for name in self.machines
         ]
+
+    def reach(self, host: Host) -> None:
+        error, seconds = self.machines[host.name].reach
+        time.sleep(seconds)
+        if error is not None:
+            raise error
 
     def connect(self, host: Host) -> Connection:
         with self.lock:
