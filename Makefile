@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-fleet lint format bench clean
+.PHONY: demo test test-fleet lint format bench bench-scale clean
 
 demo: $(VENV)/.ready
 	$(BIN)/certkit demo
@@ -28,7 +28,10 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.ready-dev
-	$(BIN)/python bench/hosts.py
+	$(BIN)/python -m bench.suite --write docs
+
+bench-scale: $(VENV)/.ready-dev
+	$(BIN)/python -m bench.scale --write docs
 
 # Two steps, so that `make demo` waits for the product only, not for the test tools.
 $(VENV)/.ready: pyproject.toml
@@ -41,4 +44,4 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) bench/.peers .mypy_cache .pytest_cache .ruff_cache .hypothesis

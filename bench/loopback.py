@@ -2,6 +2,7 @@
 
 Needs root and `unshare`, because every host gets a mount namespace of its own. Hosts are
 127.1.x.y on one high port, so each has its own line in known_hosts and nothing leaves the box.
+A second port stands in known_hosts as well: there a relay (wire.py) can stand before each host.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 from types import TracebackType
 
 PORT = 22022
-MOUNT_POINTS = ("/etc/docker", "/var/lib/certkit", "/run/sshd")
+RELAY_PORT = 22023
+HOME = "/var/lib/certkit"
+MOUNT_POINTS = ("/etc/docker", HOME, "/run/sshd")
 
 # A login shell that sources a heavy rc file would dominate what is measured, so root logs in to
 # dash with an empty home inside each host's own namespace.
@@ -25,7 +28,8 @@ HOST_SETUP = """
 mount -t tmpfs tmpfs /etc/docker && mount -t tmpfs -o mode=700 tmpfs /var/lib/certkit &&
 mount --bind "$1/passwd" /etc/passwd &&
 mount --bind "$1/bin" /usr/local/sbin &&
-exec "$2" -D -e -f "$1/sshd_config" -o ListenAddress="$3:$4" -o PidFile=none
+directory=$1 sshd=$2 && shift 2 &&
+exec "$sshd" -D -e -f "$directory/sshd_config" -o PidFile=none "$@"
 """
 
 # Answers at once, as a daemon would; its own work is on no bill here.
@@ -35,19 +39,25 @@ case "$*" in *ServerVersion*) echo '26.1.5|0|0|false|{"IndexConfigs":{}}' ;; esa
 
 
 class LoopbackFleet:
-    """Starts `count` sshd, and stops them by pid when left."""
+    """Starts `count` sshd, and stops them by pid when left.
 
-    def __init__(self, count: int) -> None:
+    Attributes:
+        addresses: One for each host; with `names` above 1, that many for each, so that the same
+            host comes round again only after all others.
+    """
+
+    def __init__(self, count: int, names: int = 1) -> None:
         self.count = count
+        self.addresses = [
+            f"127.{name}.{index // 250}.{index % 250 + 1}"
+            for name in range(1, names + 1)
+            for index in range(count)
+        ]
         self.directory = Path(tempfile.mkdtemp(prefix="certkit-bench-"))
         self.key = self.directory / "id_ed25519"
         self.known_hosts = self.directory / "known_hosts"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._made: list[Path] = []
-
-    @property
-    def addresses(self) -> list[str]:
-        return [f"127.1.{index // 250}.{index % 250 + 1}" for index in range(self.count)]
 
     def __enter__(self) -> LoopbackFleet:
         self._write_keys_and_config()
@@ -56,19 +66,26 @@ class LoopbackFleet:
             if not mount_point.exists():
                 mount_point.mkdir(parents=True)
                 self._made.append(mount_point)
-        for address in self.addresses:
+        for index in range(self.count):
+            listen = [
+                f"-oListenAddress={one}:{PORT}" for one in self.addresses[index :: self.count]
+            ]
             self._processes.append(
                 subprocess.Popen(
                     [
                         *("unshare", "-m", "sh", "-c", HOST_SETUP, "host"),
-                        *(str(self.directory), sshd, address, str(PORT)),
+                        *(str(self.directory), sshd, *listen),
                     ],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                 )
             )
-        self._wait_until_listening()
+        try:
+            self._wait_until_listening()
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -77,6 +94,9 @@ class LoopbackFleet:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         for process in self._processes:
             process.send_signal(signal.SIGTERM)
         for process in self._processes:
@@ -84,6 +104,21 @@ class LoopbackFleet:
         for mount_point in self._made:
             mount_point.rmdir()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def wipe(self) -> None:
+        """Make every host one that nobody has worked on yet."""
+        for process in self._processes:
+            for directory in _seen_by(process, "/etc/docker"), _seen_by(process, HOME):
+                for path in directory.iterdir():
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink()
+
+    def contents(self, path: str) -> set[bytes | None]:
+        """What the hosts have in this file, each different content once; None where it is not."""
+        files = [_seen_by(process, path) for process in self._processes]
+        return {file.read_bytes() if file.exists() else None for file in files}
 
     def _write_keys_and_config(self) -> None:
         host_key = self.directory / "host_key"
@@ -96,11 +131,14 @@ class LoopbackFleet:
         authorized.write_text(self.key.with_suffix(".pub").read_text())
         public = host_key.with_suffix(".pub").read_text().split()
         self.known_hosts.write_text(
-            "".join(f"[{one}]:{PORT} {public[0]} {public[1]}\n" for one in self.addresses)
+            "".join(
+                f"[{one}]:{PORT},[{one}]:{RELAY_PORT} {public[0]} {public[1]}\n"
+                for one in self.addresses
+            )
         )
         passwd = Path("/etc/passwd").read_text().splitlines()
         (self.directory / "passwd").write_text(
-            "\n".join(["root:x:0:0::/var/lib/certkit:/bin/dash", *passwd[1:]]) + "\n"
+            "\n".join([f"root:x:0:0::{HOME}:/bin/dash", *passwd[1:]]) + "\n"
         )
         stand_ins = self.directory / "bin"
         stand_ins.mkdir()
@@ -125,6 +163,11 @@ class LoopbackFleet:
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.05)
+
+
+def _seen_by(process: subprocess.Popen[bytes], path: str) -> Path:
+    """The path in a host's own mount namespace."""
+    return Path(f"/proc/{process.pid}/root{path}")
 
 
 def require_root() -> None:

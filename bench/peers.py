@@ -13,59 +13,118 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loopback import PORT, LoopbackFleet
+from bench.loopback import LoopbackFleet
+from bench.work import DIRECTORY, IGNORE, PLACE, REGISTRY, TARGET, place_from_words
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE / ".peers"
-REGISTRY = "registry.bench:5000"
+# As many at a time as certkit has by default; Ansible is quickest with fewer on a small machine.
+PARALLEL = 64
+ANSIBLE_FORKS = 20
+PACKAGES = {
+    "asyncssh": ["asyncssh==2.24.1"],
+    "pssh": ["parallel-ssh==2.16.0.post1"],
+    "clush": ["ClusterShell==1.10.1"],
+    "pyinfra": ["pyinfra==3.10.0"],
+    "ansible": ["ansible-core==2.19.14", "mitogen==0.3.54"],
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a peer is to work on: these addresses, all on one port."""
+
+    fleet: LoopbackFleet
+    addresses: list[str]
+    port: int
+
+    def file(self, name: str, text: str) -> Path:
+        """Write a file that a peer needs for this very task."""
+        path = self.fleet.directory / f"{len(self.addresses)}-{self.port}-{name}"
+        path.write_text(text)
+        return path
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One contestant: how its command line looks for a number of hosts."""
+    """One contestant.
+
+    Attributes:
+        name: As the table and the command line have it.
+        command: Its command line for a task.
+        environment: Variables that it needs.
+        slow: So slow that one round must do.
+        idle: Does not do the work, only what any way over SSH has to do.
+    """
 
     name: str
-    command: Callable[[LoopbackFleet, list[str]], list[str]]
+    command: Callable[[Task], list[str]]
     environment: dict[str, str] = field(default_factory=dict)
+    slow: bool = False
+    idle: bool = False
 
 
-def install(name: str, *packages: str) -> Path:
-    """Make the environment `name` once and return its bin directory."""
+def install(name: str) -> Path:
+    """Make a peer's environment once and return its bin directory."""
     home = ENVIRONMENTS / name
     if not (home / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         pip = [str(home / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *packages], check=True)
+        subprocess.run([*pip, *PACKAGES[name]], check=True)
         (home / "ready").touch()
     return home / "bin"
 
 
-def bare(*flags: str) -> Callable[[LoopbackFleet, list[str]], list[str]]:
-    """The yardstick of bare.py."""
-
-    def command(fleet: LoopbackFleet, addresses: list[str]) -> list[str]:
+def paramiko(how: str, command: str) -> Callable[[Task], list[str]]:
+    def line(task: Task) -> list[str]:
         return [
-            *(sys.executable, str(HERE / "bare.py"), *flags),
-            *(str(fleet.key), str(fleet.known_hosts), str(PORT), *addresses),
+            *(sys.executable, str(HERE / "bare.py"), how, command, str(authority_of(task.fleet))),
+            *(str(task.fleet.key), str(task.fleet.known_hosts), str(task.port), *task.addresses),
         ]
 
-    return command
+    return line
 
 
-def certkit(fleet: LoopbackFleet, addresses: list[str]) -> list[str]:
+def asyncssh(task: Task) -> list[str]:
+    return [
+        *(str(install("asyncssh") / "python"), str(HERE / "bare_asyncssh.py")),
+        *(PLACE, str(authority_of(task.fleet))),
+        *(str(task.fleet.key), str(task.fleet.known_hosts), str(task.port), *task.addresses),
+    ]
+
+
+def parallel_ssh(task: Task) -> list[str]:
+    command = place_from_words(authority_of(task.fleet).read_text())
+    return [
+        *(str(install("pssh") / "python"), str(HERE / "bare_pssh.py"), command),
+        *(str(task.fleet.key), str(task.port), *task.addresses),
+    ]
+
+
+def clush(task: Task) -> list[str]:
+    options = f"-F none -p {task.port} -i {task.fleet.key} -o BatchMode=yes"
+    options += f" -o UserKnownHostsFile={task.fleet.known_hosts}"
+    return [
+        *(str(install("clush") / "clush"), "-S", "-f", str(PARALLEL), "-l", "root"),
+        *("-o", options, "-w", ",".join(task.addresses)),
+        place_from_words(authority_of(task.fleet).read_text()),
+    ]
+
+
+def certkit(task: Task) -> list[str]:
     """Certkit as its users call it, from files written as they would write them."""
-    inventory = fleet.directory / f"hosts-{len(addresses)}.yaml"
+    fleet = task.fleet
     lines = [
         f"registry: {REGISTRY}",
-        f"defaults: {{user: root, port: {PORT}, identity_file: {fleet.key},",
+        f"defaults: {{user: root, port: {task.port}, identity_file: {fleet.key},",
         "  runtime: docker, restart: never}",
         "hosts:",
-        *(f"  - {address}" for address in addresses),
+        *(f"  - {address}" for address in task.addresses),
     ]
-    inventory.write_text("\n".join(lines) + "\n")
+    inventory = task.file("hosts.yaml", "\n".join(lines) + "\n")
     return [
         *(str(Path(sys.executable).parent / "certkit"), "distribute", "-q"),
-        *("--home", str(home_of(fleet)), "-i", str(inventory)),
+        *("--home", str(home_of(fleet)), "-i", str(inventory), "--parallel", str(PARALLEL)),
         *("--known-hosts", str(fleet.known_hosts), "-o", "json"),
     ]
 
@@ -85,57 +144,78 @@ def authority_of(fleet: LoopbackFleet) -> Path:
     return next(home_of(fleet).glob("registries/*/trust.crt"))
 
 
-def pyinfra(fleet: LoopbackFleet, addresses: list[str]) -> list[str]:
+def pyinfra(task: Task) -> list[str]:
     """Directory and file, as pyinfra's documentation shows."""
-    work = fleet.directory / "pyinfra"
-    work.mkdir(exist_ok=True)
-    inventory = work / f"inventory_{len(addresses)}.py"
-    data = {"ssh_user": "root", "ssh_port": PORT, "ssh_key": str(fleet.key)}
-    data["ssh_known_hosts_file"] = str(fleet.known_hosts)
-    inventory.write_text(f"hosts = {[(address, data) for address in addresses]!r}\n")
-    deploy = work / "deploy.py"
-    target = f"/etc/docker/certs.d/{REGISTRY}"
-    deploy.write_text(
+    data = {"ssh_user": "root", "ssh_port": task.port, "ssh_key": str(task.fleet.key)}
+    data["ssh_known_hosts_file"] = str(task.fleet.known_hosts)
+    hosts = [(address, data) for address in task.addresses]
+    inventory = task.file("inventory.py", f"hosts = {hosts!r}\n")
+    deploy = task.file(
+        "deploy.py",
         "from pyinfra.operations import files\n"
-        f"files.directory(path={target!r}, mode='755', user='root')\n"
-        f"files.put(src={str(authority_of(fleet))!r}, dest={target + '/ca.crt'!r}, mode='644')\n"
+        f"files.directory(path={DIRECTORY!r}, mode='755', user='root')\n"
+        f"files.put(src={str(authority_of(task.fleet))!r}, dest={TARGET!r}, mode='644')\n",
     )
-    return [str(install("pyinfra", "pyinfra") / "pyinfra"), "-y", str(inventory), str(deploy)]
+    tool = str(install("pyinfra") / "pyinfra")
+    return [tool, "-y", "--parallel", str(PARALLEL), str(inventory), str(deploy)]
 
 
-def ansible(fleet: LoopbackFleet, addresses: list[str]) -> list[str]:
-    """file and copy, with pipelining and as many forks as certkit has workers."""
-    work = fleet.directory / "ansible"
-    work.mkdir(exist_ok=True)
-    inventory = work / f"hosts-{len(addresses)}.ini"
-    arguments = f"-o UserKnownHostsFile={fleet.known_hosts}"
-    inventory.write_text(
-        "\n".join(addresses)
+def ansible(task: Task) -> list[str]:
+    """file and copy in one play, without facts."""
+    arguments = f"-o UserKnownHostsFile={task.fleet.known_hosts}"
+    inventory = task.file(
+        "hosts.ini",
+        "\n".join(task.addresses)
         + "\n[all:vars]\nansible_user=root\n"
-        + f"ansible_port={PORT}\nansible_ssh_private_key_file={fleet.key}\n"
-        + f"ansible_ssh_common_args='{arguments}'\nansible_python_interpreter={sys.executable}\n"
+        + f"ansible_port={task.port}\nansible_ssh_private_key_file={task.fleet.key}\n"
+        + f"ansible_ssh_common_args='{arguments}'\nansible_python_interpreter={sys.executable}\n",
     )
-    target = f"/etc/docker/certs.d/{REGISTRY}"
-    play = work / "play.yml"
-    play.write_text(
+    play = task.file(
+        "play.yml",
         "- hosts: all\n  gather_facts: false\n  tasks:\n"
-        f"    - file: {{path: {target!r}, state: directory, mode: '0755'}}\n"
-        f"    - copy: {{src: {str(authority_of(fleet))!r}, dest: {target + '/ca.crt'!r}}}\n"
+        f"    - file: {{path: {DIRECTORY!r}, state: directory, mode: '0755'}}\n"
+        f"    - copy: {{src: {str(authority_of(task.fleet))!r}, dest: {TARGET!r}}}\n",
     )
-    tool = install("ansible", "ansible-core") / "ansible-playbook"
-    return [str(tool), "-f", str(min(20, len(addresses))), "-i", str(inventory), str(play)]
+    tool = str(install("ansible") / "ansible-playbook")
+    forks = min(ANSIBLE_FORKS, len(task.addresses))
+    return [tool, "-f", str(forks), "-i", str(inventory), str(play)]
 
 
-PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer("bare", bare()),
-        Peer("bare-nodelay", bare("--tuned")),
-        Peer("certkit", certkit),
-        Peer("pyinfra", pyinfra),
-        Peer("ansible", ansible, {"ANSIBLE_PIPELINING": "1", "ANSIBLE_LOCALHOST_WARNING": "0"}),
+def mitogen_environment() -> dict[str, str]:
+    """Where Ansible finds Mitogen's strategy."""
+    find = "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__))"
+    package = subprocess.check_output([install("ansible") / "python", "-c", find], text=True)
+    return {
+        "ANSIBLE_STRATEGY_PLUGINS": f"{package.strip()}/plugins/strategy",
+        "ANSIBLE_STRATEGY": "mitogen_linear",
+    }
+
+
+YARDSTICK = "paramiko, tuned"
+CERTKIT = "certkit"
+PYINFRA = "pyinfra"
+ANSIBLE = "Ansible, pipelining"
+ASYNCSSH = "asyncssh"
+
+
+def all_peers() -> dict[str, Peer]:
+    """Every contestant by name, the yardstick first; environments are made where they lack."""
+    for name in PACKAGES:
+        install(name)
+    quiet = {"ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOWS": "1"}
+    peers = (
+        Peer(YARDSTICK, paramiko("tuned", IGNORE), idle=True),
+        Peer("paramiko, tuned, the work", paramiko("tuned", PLACE)),
+        Peer("paramiko, default", paramiko("default", PLACE)),
+        Peer(ASYNCSSH, asyncssh),
+        Peer("parallel-ssh", parallel_ssh),
+        Peer(CERTKIT, certkit),
+        Peer(PYINFRA, pyinfra),
+        Peer("clush", clush),
+        Peer("Ansible, Mitogen", ansible, {**quiet, **mitogen_environment()}, slow=True),
+        Peer(ANSIBLE, ansible, {**quiet, "ANSIBLE_PIPELINING": "1"}, slow=True),
     )
-}
+    return {peer.name: peer for peer in peers}
 
 
 def environment_of(peer: Peer, fleet: LoopbackFleet) -> dict[str, str]:

@@ -102,7 +102,7 @@ def bare(sshd: Sshd) -> None:
 
 @pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer counts for more than the work")
 def test_client_cpu_beside_bare_paramiko(sshd: Sshd, connector: Connector) -> None:
-    """Coarse, because the box may be busy; bench/hosts.py is the measurement."""
+    """Coarse, because the box may be busy; `make bench` is the measurement."""
 
     def ours() -> None:
         connection = connector.connect(sshd.host_entry())

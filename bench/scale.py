@@ -1,0 +1,177 @@
+"""How certkit grows: hosts by the thousand, long inventories, long known_hosts, and its start.
+
+    python -m bench.scale [--sshd 1000] [--names 10] [--write docs]
+
+Every one of the sshd is a real host with files of its own. With `--names 10` each listens on ten
+addresses, so that ten times as many hosts are worked on than there are processes; no two addresses
+of one sshd are in work at the same time. Takes about 5 GB for 1,000 sshd.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hmac
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.loopback import PORT, LoopbackFleet, require_root
+from bench.meter import measure
+from bench.page import Page
+from bench.peers import CERTKIT, Peer, Task, certkit, environment_of
+
+SIZES = (100, 300, 1000)
+LINES = (1_250, 2_500, 5_000, 10_000)
+TRIES = 5
+ROUNDS = 3
+# Whatever runs in here is timed inside, so that starting Python is on no bill.
+LOAD = """
+import sys
+import time
+from pathlib import Path
+from certkit.inventory.loading import load
+start = time.perf_counter()
+found = load(Path(sys.argv[1]), ssh_config=Path(sys.argv[2]))
+took = time.perf_counter() - start
+assert len(found.hosts) == int(sys.argv[3]), len(found.hosts)
+print(took)
+"""
+LOOK_UP = """
+import sys
+import time
+from pathlib import Path
+from certkit.transport.known_hosts import KnownHosts
+path = Path(sys.argv[1])
+start = time.perf_counter()
+known = KnownHosts()
+known.read(path, path.read_bytes())
+read = time.perf_counter() - start
+start = time.perf_counter()
+for name in sys.argv[2:]:
+    assert len(list(known.matching(name))) == 1
+print(read, (time.perf_counter() - start) / len(sys.argv[2:]))
+"""
+
+
+def timed(*command: str) -> list[float]:
+    """The least of some runs, of each number that the command prints."""
+    runs = [subprocess.check_output(command, text=True).split() for _ in range(TRIES)]
+    return [min(map(float, numbers)) for numbers in zip(*runs, strict=True)]
+
+
+def grown_fleet(sshd: int, names: int) -> list[dict[str, float]]:
+    """What a run that finds nothing to do costs, for more and more hosts."""
+    peer = Peer(CERTKIT, certkit)
+    rows = []
+    with LoopbackFleet(sshd, names) as fleet:
+        environment, log = environment_of(peer, fleet), fleet.directory / "words"
+        everybody = Task(fleet, fleet.addresses[:sshd], PORT)
+        measure(certkit(everybody), environment, log, memory=False)
+        sizes = [size for size in SIZES if size < sshd] + [sshd]
+        for size in dict.fromkeys((*sizes, sshd * names)):
+            task = Task(fleet, fleet.addresses[:size], PORT)
+            cost = measure(certkit(task), environment, log, memory=False)
+            unchanged = json.loads(log.read_text())["summary"]["unchanged"]
+            if unchanged != size:
+                raise SystemExit(f"{unchanged} of {size} hosts were unchanged")
+            rows.append({"hosts": size, "wall": cost.wall, "cpu": cost.cpu, "memory": cost.memory})
+            print(f"{size:6} hosts: {cost.wall:.1f} s", flush=True)
+    return rows
+
+
+def inventories(directory: Path, count: int) -> dict[str, float]:
+    """Seconds to understand the same hosts, written in each format."""
+    names = [f"web{number:05}.bench" for number in range(count)]
+    addresses = [f"10.1.{number // 250}.{number % 250 + 1}" for number in range(count)]
+    each = list(zip(names, addresses, strict=True))
+    variables = {name: {"ansible_host": address} for name, address in each}
+    listing = json.dumps({"_meta": {"hostvars": variables}, "web": {"hosts": names}})
+    native = "registry: registry.bench:5000\nhosts:\n"
+    plain = native + "".join(f"  - {name}\n" for name in names)
+    files = {
+        "native YAML, names": plain,
+        "native YAML, names and addresses": native
+        + "".join(f"  {name}: {{address: {address}}}\n" for name, address in each),
+        "native YAML, a range": native + f"  - web[00000:{count - 1:05}].bench\n",
+        "Ansible YAML": "web:\n  hosts:\n"
+        + "".join(f"    {name}: {{ansible_host: {address}}}\n" for name, address in each),
+        "Ansible INI": "[web]\n"
+        + "".join(f"{name} ansible_host={address}\n" for name, address in each),
+        "Ansible JSON, as of ansible-inventory --list": listing,
+        "native YAML, names, 100 stanzas in ssh_config": plain,
+    }
+    stanzas = directory / "ssh_config"
+    stanzas.write_text("".join(f"Host web{n:03}*\n  User deploy{n}\n" for n in range(100)))
+    seconds = {}
+    for name, text in files.items():
+        file = directory / "inventory"
+        file.write_text(text)
+        config = str(stanzas) if "ssh_config" in name else "none"
+        (seconds[name],) = timed(sys.executable, "-c", LOAD, str(file), config, str(count))
+        print(f"{name}: {seconds[name]:.2f} s", flush=True)
+    return seconds
+
+
+def hashed_known_hosts(directory: Path) -> list[dict[str, float]]:
+    """Seconds to read files with hashed names, and to look a host up there."""
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20"
+    lines = []
+    for number in range(max(LINES)):
+        salt, name = os.urandom(20), f"web{number:05}.bench".encode()
+        hashed = base64.b64encode(hmac.digest(salt, name, "sha1")).decode()
+        key = base64.b64encode(blob + os.urandom(32)).decode()
+        lines.append(f"|1|{base64.b64encode(salt).decode()}|{hashed} ssh-ed25519 {key}\n")
+    rows = []
+    for count in LINES:
+        file = directory / "known_hosts"
+        file.write_text("".join(lines[:count]))
+        asked = [f"web{number:05}.bench" for number in range(0, count, count // 20)]
+        read, look = timed(sys.executable, "-c", LOOK_UP, str(file), *asked)
+        rows.append({"lines": count, "read": read, "look": look})
+    return rows
+
+
+def seconds_of(command: list[str]) -> float:
+    """The least wall of twenty starts."""
+    least = float("inf")
+    for _ in range(20):
+        start = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        least = min(least, time.perf_counter() - start)
+    return least
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sshd", type=int, default=1000)
+    parser.add_argument("--names", type=int, default=10, help="addresses of each sshd")
+    parser.add_argument("--inventory-hosts", type=int, default=10_000)
+    parser.add_argument("--write", type=Path, metavar="DIR", help="put the figures here")
+    options = parser.parse_args()
+    require_root()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as made:
+        inventory = inventories(Path(made), options.inventory_hosts)
+        known_hosts = hashed_known_hosts(Path(made))
+    tool = str(Path(sys.executable).parent / "certkit")
+    figures: dict[str, Any] = {
+        "sshd": options.sshd,
+        "inventory_hosts": options.inventory_hosts,
+        "inventory": inventory,
+        "known_hosts": known_hosts,
+        "help": seconds_of([tool, "--help"]),
+        "imports": seconds_of([sys.executable, "-c", "import typer, rich"]),
+        "fleet": grown_fleet(options.sshd, options.names),
+        "seconds": time.monotonic() - started,
+    }
+    Page(options.write).renew("scale", figures)
+
+
+if __name__ == "__main__":
+    main()
