@@ -27,10 +27,10 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.ready-dev
+bench: $(VENV)/.ready
 	$(BIN)/python -m bench.suite --write docs
 
-bench-scale: $(VENV)/.ready-dev
+bench-scale: $(VENV)/.ready
 	$(BIN)/python -m bench.scale --write docs
 
 # Two steps, so that `make demo` waits for the product only, not for the test tools.
