@@ -163,6 +163,8 @@ class LoopbackFleet:
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.05)
+        if any(process.poll() is not None for process in self._processes):
+            raise SystemExit("A host did not start; does another benchmark run here?")
 
 
 def _seen_by(process: subprocess.Popen[bytes], path: str) -> Path:

@@ -191,10 +191,10 @@ def mitogen_environment() -> dict[str, str]:
     }
 
 
-YARDSTICK = "paramiko, tuned"
+YARDSTICK = "tuned paramiko"
 CERTKIT = "certkit"
 PYINFRA = "pyinfra"
-ANSIBLE = "Ansible, pipelining"
+ANSIBLE = "Ansible + pipelining"
 ASYNCSSH = "asyncssh"
 
 
@@ -205,14 +205,14 @@ def all_peers() -> dict[str, Peer]:
     quiet = {"ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOWS": "1"}
     peers = (
         Peer(YARDSTICK, paramiko("tuned", IGNORE), idle=True),
-        Peer("paramiko, tuned, the work", paramiko("tuned", PLACE)),
-        Peer("paramiko, default", paramiko("default", PLACE)),
+        Peer("tuned paramiko + work", paramiko("tuned", PLACE)),
+        Peer("default paramiko + work", paramiko("default", PLACE)),
         Peer(ASYNCSSH, asyncssh),
         Peer("parallel-ssh", parallel_ssh),
         Peer(CERTKIT, certkit),
         Peer(PYINFRA, pyinfra),
         Peer("clush", clush),
-        Peer("Ansible, Mitogen", ansible, {**quiet, **mitogen_environment()}, slow=True),
+        Peer("Ansible + Mitogen", ansible, {**quiet, **mitogen_environment()}, slow=True),
         Peer(ANSIBLE, ansible, {**quiet, "ANSIBLE_PIPELINING": "1"}, slow=True),
     )
     return {peer.name: peer for peer in peers}
