@@ -105,7 +105,8 @@ def explain(answer: Answer, become: Become, command: Command) -> HostError:
             f"lets {tool} run only on a terminal{quoted}",
             "remove `requiretty` for this user in sudoers (Defaults:USER !requiretty)",
         )
-    if answer.status != 1:
+    # sudo never refuses without a word on stderr; `nologin` says its own on stdout.
+    if answer.status != 1 or not answer.stderr.strip():
         return _no_shell(answer)
     if command.password is None:
         return _sudo(

@@ -188,6 +188,12 @@ def test_nothing_after_the_program_is_gone_without_privilege(stage: Stage) -> No
         stage.run("echo strange; exit 3")
 
 
+def test_a_login_that_is_closed_is_no_refusal_of_sudo(stage: Stage) -> None:
+    with pytest.raises(HostError, match="currently not available") as caught:
+        stage.run("echo 'This account is currently not available.'; exit 1")
+    assert caught.value.kind is ErrorKind.SHELL
+
+
 def test_already_the_user(sshd: Sshd, connector: Connector) -> None:
     become = Become(user=sshd.user, executable="/no/such/sudo")
     connection = connector.connect(sshd.host_entry(become=become))

@@ -85,7 +85,11 @@ put_back() {
         restorecon "$p_path"
       else
         rm -f "$p_temp"
-        p_failed=yes
+        # A full disk has room for one of the two: the one that goes makes it. Half a file is none.
+        cp -p "$STATE/previous$p_path" "$p_path" || {
+          rm -f "$p_path"
+          p_failed=yes
+        }
       fi
     elif [ -f "$STATE/absent$p_path" ]; then
       rm -f "$p_path" || p_failed=yes

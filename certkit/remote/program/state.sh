@@ -119,8 +119,7 @@ shelves() {
 
 # shelve FROM TO: copy into the state directory, whole or not at all, mode and owner included.
 shelve() {
-  (umask 077 && mkdir -p "${2%/*}") 2>/dev/null
-  s_said=$(cp -p "$1" "$2.new" 2>&1 && mv -f "$2.new" "$2" 2>&1) || {
+  s_said=$({ umask 077 && mkdir -p "${2%/*}" && cp -p "$1" "$2.new" && mv -f "$2.new" "$2"; } 2>&1) || {
     rm -f "$2.new"
     fail_io "$2" "$s_said"
   }
