@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -71,29 +72,33 @@ def status(
         fingerprint(leaf), subject_text(leaf.subject), time_text(leaf.not_valid_after_utc)
     )
     now = datetime.now(timezone.utc)
-    if prometheus is not None:
-        from certkit.cli.render.prometheus import exposition
-
-        _write(prometheus, exposition(report, now))
-    if html is not None:
-        from certkit.cli.render.page import page
-
-        _write(html, page(report, now))
     session.show(
         report,
         next_steps(session, report),
         lambda console, shown, steps: show_standing(console, shown, steps, now),
         standing_line,
     )
+    documents: dict[Path, str] = {}
+    if prometheus is not None:
+        from certkit.cli.render.prometheus import exposition
+
+        documents[prometheus] = exposition(report, now)
+    if html is not None:
+        from certkit.cli.render.page import page
+
+        documents[html] = page(report, now)
+    _write(documents)
     raise session.done(report)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(documents: Mapping[Path, str]) -> None:
     from certkit.cli.render.whole import write_whole
 
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        raise CertkitError(
-            f"{path} could not be written: {error.strerror}", "name another file"
-        ) from error
+    failed = []
+    for path, text in documents.items():
+        try:
+            write_whole(path, text)
+        except OSError as error:
+            failed.append(f"{path} could not be written: {error.strerror}")
+    if failed:
+        raise CertkitError("; ".join(failed), "name another file")

@@ -257,6 +257,12 @@ def test_status_names_drift_and_remove_takes_all_away(lab: Lab) -> None:
         assert not lab.at(name, "certs.d").exists()
     assert lab.report("remove")[1]["summary"]["unchanged"] == 3
     assert lab.run("status", "--html", "/nowhere/x")[0] == 2
+    unwritable = ("--html", "/proc/x.html", "--prometheus", "/proc/x.prom")
+    status, out, err = lab.run("status", *unwritable)
+    assert status == 1
+    assert "missing: web-01" in out, "the survey is shown all the same"
+    assert "/proc/x.html could not be written" in err
+    assert "/proc/x.prom could not be written" in err
 
 
 @pytest.mark.parametrize("form", ["table", "jsonl", "json", "junit"])
