@@ -20,6 +20,13 @@ _DNS = frozenset({ErrorKind.DNS, ErrorKind.NETWORK})
 _NETWORK = frozenset({ErrorKind.NETWORK, ErrorKind.REFUSED, ErrorKind.TIMEOUT})
 _NOT_TLS = frozenset({ErrorKind.NOT_TLS})
 _REFUSED = re.compile(r"errno=111|[Cc]onnection refused")
+_UNRESOLVED = re.compile(r"BIO_lookup|getaddrinfo|[Nn]ame or service not known|name resolution")
+# What openssl says where no connection came about, or none that lasted.
+_UNREACHED = re.compile(
+    r"connect:errno|connect error|(read|write):errno|unexpected eof|BIO_connect"
+    r"|[Cc]onnection (timed out|reset)|[Oo]peration timed out|[Nn]o route to host"
+    r"|([Nn]etwork|[Hh]ost) is (unreachable|down)"
+)
 
 
 def reached_from_here(view: View, reference: RegistryReference) -> list[Finding]:
@@ -101,9 +108,13 @@ def reached_from_host(
     words = " ".join(endpoint.words.split())[:200] or "no answer"
     if verdict is not None and verdict.kind is ErrorKind.NOT_TLS:
         return [_plain(reference, here.http or words)]
+    if _UNRESOLVED.search(endpoint.words):
+        return [_unresolved(host, words, here.addresses)]
     if _REFUSED.search(endpoint.words):
         return [_closed(host, port, addresses, words)]
-    return [_unreachable(host, port, addresses, words)]
+    if endpoint.status == answers.TIMED_OUT or _UNREACHED.search(endpoint.words):
+        return [_unreachable(host, port, addresses, words)]
+    return [_unexamined(host, port, words)]
 
 
 def described(leaf: x509.Certificate) -> str:
@@ -145,6 +156,16 @@ def _unreachable(host: str, port: int, addresses: Sequence[str], proof: str) -> 
         f"{', '.join(addresses)}: {proof}",
         f"check route and firewall: ip route get {addresses[0] if addresses else host}",
         _NETWORK,
+    )
+
+
+def _unexamined(host: str, port: int, proof: str) -> Finding:
+    return Finding(
+        "unexamined",
+        50,
+        f"what {host} port {port} serves could not be examined there",
+        proof,
+        f"try it on the host: openssl s_client -connect {host}:{port}",
     )
 
 

@@ -257,6 +257,31 @@ def test_what_the_client_says_decides_between_two() -> None:
     assert found[1].likelihood < CAUSE
 
 
+@pytest.mark.parametrize(
+    ("status", "words", "code"),
+    [
+        (1, "system library:BIO_connect:Connection refused\nconnect:errno=111", "port_closed"),
+        (1, "connect:errno=110", "unreachable"),
+        (1, "BIO_connect:No route to host:calling connect()", "unreachable"),
+        (1, "SSL routines::unexpected eof while reading", "unreachable"),
+        (124, "", "unreachable"),
+        (1, "BIO_lookup_ex:system lib:Name or service not known\nconnect:errno=22", "unresolved"),
+        (1, "SSL routines:ssl3_get_record:wrong version number", "plain_http"),
+        (2, "openssl: error: the following arguments are required: -CAfile", "unexamined"),
+        (1, "ssl/tls alert handshake failure:SSL alert number 40", "unexamined"),
+        (1, "", "unexamined"),
+    ],
+)
+def test_a_handshake_that_failed_is_not_always_a_closed_port(
+    status: int, words: str, code: str
+) -> None:
+    failed = Endpoint(("10.0.0.1",), status, b"", words)
+    [one] = judged(host(trusted(), problem=None, endpoint=failed))
+    assert one.code == code
+    assert " ".join(words.split()) in one.proof
+    assert code != "unexamined" or one.likelihood < CAUSE
+
+
 def test_other_flavours() -> None:
     usual = [f"{DOCKER}/{REFERENCE.text}"]
     found = judged(host(runtime="docker-snap", elsewhere=usual))
