@@ -29,12 +29,8 @@ _NOBODY = 65534
 _UID, _GID = os.getuid() or _NOBODY, os.getgid() or _NOBODY
 _IDENTITY = """\
 #!/bin/sh
-case $* in
-  -u) echo {uid} ;;
-  -g) echo {gid} ;;
-  -un) echo {user} ;;
-  *) exit 1 ;;
-esac
+[ $# = 0 ] || exit 1
+echo 'uid={uid}({user}) gid={gid}({user}) groups={gid}({user})'
 """
 _DATABASE = """\
 #!/bin/sh

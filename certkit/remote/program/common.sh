@@ -157,19 +157,20 @@ passwd_of() {
 
 # whoami_here: who runs this, where its home and its state are.
 whoami_here() {
-  ME_UID=
-  ME_GID=
-  while read -r w_key _ w_id _; do
-    case $w_key in Uid:) ME_UID=$w_id ;; Gid:) ME_GID=$w_id && break ;; esac
-  done 2>/dev/null </proc/self/status
-  [ -n "$ME_UID" ] && [ -n "$ME_GID" ] || ME_UID=$(id -u) ME_GID=$(id -g)
+  # Asked once, for all three: uid=0(root) gid=0(root) ...; a nameless user has no parentheses.
+  w_id=$(id)
+  ME_GID=${w_id#* gid=}
+  ME_GID=${ME_GID%%[!0-9]*}
+  w_id=${w_id#uid=}
+  ME_UID=${w_id%%[!0-9]*}
+  w_id=${w_id#"$ME_UID"}
   ME=
+  case $w_id in "("*) ME=${w_id#?} ME=${ME%%)*} ;; esac
   PW_HOME=
   # Root stands first in there as good as always.
-  [ "$ME_UID" != 0 ] || IFS=: read -r ME _ w_id _ _ PW_HOME _ 2>/dev/null </etc/passwd
-  if [ -z "$ME" ] || [ "$w_id" != 0 ]; then
-    ME=$(id -un 2>/dev/null) || ME=
-    [ -z "$ME" ] || passwd_of "$ME" || PW_HOME=
+  [ "$ME_UID" != 0 ] || IFS=: read -r _ _ w_id _ _ PW_HOME _ 2>/dev/null </etc/passwd
+  if [ -z "$PW_HOME" ] || [ "$w_id" != 0 ]; then
+    [ -n "$ME" ] && passwd_of "$ME" || PW_HOME=
   fi
   HOME=${PW_HOME:-${HOME-}}
   HOME=${HOME:-/}
