@@ -154,7 +154,7 @@ class LoopbackFleet:
 
     def _wait_until_listening(self) -> None:
         deadline = time.monotonic() + 30 + self.count / 20
-        for address in self.addresses:
+        for address in self.addresses[: self.count]:
             while True:
                 try:
                     socket.create_connection((address, PORT), timeout=1).close()
