@@ -45,8 +45,9 @@ def doctor(
     """Find out why a pull fails: each thing that is wrong, its proof, and the cure.
 
     Looks from this machine, and from the hosts that --host or --limit name; changes nothing.
-    Findings come in order of likelihood. Exits with 0 when nothing is wrong, 4 with findings (or
-    a message that --explain does not know), 1 when a host could not be examined.
+    Findings come in order of likelihood, those of hosts first. Exits with 0 when nothing is wrong,
+    4 with findings (or a message that --explain does not know), 1 when a host could not be
+    examined.
     """
     from datetime import datetime, timezone
 
@@ -96,6 +97,7 @@ def doctor(
                 watcher=running.progress,
                 stop=session.stop,
             )
+        diagnosis.examined = tuple(one.name for one in facts)
         for one in facts:
             findings, seen = judge_host(one, references, views, truth)
             diagnosis.findings += findings

@@ -77,6 +77,7 @@ class Diagnosis:
         findings: In any order; see `ordered`.
         seen: What was looked at.
         unexamined: Hosts that could not be examined, and why.
+        examined: Hosts that were. Pulls fail there: what only this machine sees comes after.
         interrupted: Whether the operator stopped it.
     """
 
@@ -84,11 +85,12 @@ class Diagnosis:
     findings: list[Finding] = field(default_factory=list)
     seen: list[Observation] = field(default_factory=list)
     unexamined: list[tuple[str, HostError]] = field(default_factory=list)
+    examined: tuple[str, ...] = ()
     interrupted: bool = False
 
     @property
     def ordered(self) -> list[Finding]:
-        """The findings, likeliest first; the same one in several places stands once."""
+        """The findings, the hosts' first and of those the likeliest; each stands once."""
         merged: dict[tuple[str, str, str, str, str, str], Finding] = {}
         for one in self.findings:
             key = (one.code, one.reference, one.runtime, one.what, one.proof, one.cure)
@@ -97,7 +99,10 @@ class Diagnosis:
                 places = tuple(dict.fromkeys((*known.where, *one.where)))
                 one = replace(one, where=places, likelihood=max(known.likelihood, one.likelihood))
             merged[key] = one
-        return sorted(merged.values(), key=lambda one: -one.likelihood)
+        return sorted(merged.values(), key=lambda one: (self._aside(one), -one.likelihood))
+
+    def _aside(self, finding: Finding) -> bool:
+        return bool(self.examined) and finding.where == (HERE,)
 
     @property
     def verdict(self) -> str:
@@ -110,6 +115,9 @@ class Diagnosis:
                 return f"nothing can be said of {names}: it could not be examined"
             return "nothing wrong was found"
         first = ordered[0]
+        if self._aside(first):
+            names = ", ".join(self.examined)
+            return f"nothing wrong was found on {names}{failed}; on {HERE}: {first.what}"
         if first.likelihood >= CAUSE:
             place = ", ".join(first.where)
             return f"most likely cause, on {place}: {first.what}{failed}"

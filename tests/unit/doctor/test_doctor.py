@@ -418,6 +418,29 @@ def test_the_same_finding_on_many_hosts_stands_once() -> None:
     assert json.loads(json.dumps(diagnosis.to_json()))["findings"][0]["where"][0] == "this machine"
 
 
+def test_what_an_asked_host_sees_comes_before_what_this_machine_sees() -> None:
+    here = placed([Finding("unresolved", 96, "it does not resolve", "p", "c")], "this machine", "r")
+    there = placed([Finding("build_restart", 25, "builds do not know it", "p", "c")], "a", "r")
+    alone = Diagnosis("r", [*here])
+    assert alone.verdict == "most likely cause, on this machine: it does not resolve"
+    alone.unexamined.append(("a", HostError(ErrorKind.AUTH, "no")))
+    assert alone.verdict.startswith("most likely cause, on this machine: ")
+    asked = Diagnosis("r", [*here], examined=("a", "b"))
+    assert asked.verdict == (
+        "nothing wrong was found on a, b; on this machine: it does not resolve"
+    )
+    asked.findings += there
+    assert [one.code for one in asked.ordered] == ["build_restart", "unresolved"]
+    assert asked.verdict == (
+        "nothing found keeps it from working now; to be mended: builds do not know it"
+    )
+    both = Diagnosis("r", [*here, *there], examined=("a",))
+    both.findings.append(
+        placed([Finding("unresolved", 96, "it does not resolve", "p", "c")], "a", "r")[0]
+    )
+    assert [one.code for one in both.ordered] == ["unresolved", "build_restart"]
+
+
 def test_weighing() -> None:
     one = Finding("x", 90, "", "", "", frozenset({ErrorKind.TRUST}))
     assert weigh([one], ErrorKind.TRUST, works=False)[0].likelihood == 90
