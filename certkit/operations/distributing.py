@@ -86,7 +86,8 @@ def distribute(run: Run, how: Distribution, *, remove: bool = False) -> FleetRep
                 operator=operator(),
             ),
             watcher=watcher,
-            stop=run.stop,
+            # A spent budget ends the restarts, and not what the run looks at afterwards.
+            stop=run.stop.part(),
             confirm=running.confirm,
         )
     report = report_of(run, command, recorder.complete(results), check=how.check)

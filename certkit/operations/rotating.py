@@ -222,7 +222,8 @@ class Rotating:
         if report.interrupted:
             return report.exit_code
         away = {one.name for one in report.hosts if one.outcome is Outcome.UNREACHABLE}
-        self._prove(handshake=False, besides=away)
+        if not self._run.stop.requested():
+            self._prove(handshake=False, besides=away)
         failed = [one.name for one in report.hosts if one.error is not None]
         if failed:
             self._run.say(f"Not done on {fold_names(failed)}; mend that and run the same again.")

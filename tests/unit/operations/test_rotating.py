@@ -101,6 +101,20 @@ def test_a_host_that_is_off_fails_the_step(person: Person) -> None:
     assert failure.get("message") == "has proven nothing"
 
 
+def test_a_failed_restart_leaves_nobody_unread(person: Person) -> None:
+    """The failure budget ends the restarts; what the hosts trust is looked at all the same."""
+    person.types("init", person.reference, "--no-passphrase")
+    person.serve()
+    inventory = json.loads((person.directory / "hosts.yaml").read_text())
+    [entry] = inventory["hosts"].values()
+    entry |= {"restart": "always", "restart_command": "false"}
+    (person.directory / "hosts.yaml").write_text(json.dumps(inventory))
+    ran = step(person, "start", "--yes", expect=1)
+    [host] = ran.json["hosts"]
+    assert host["proven_at"] and host["lacks"] != "has proven nothing"
+    assert "was not tried" not in ran.err
+
+
 def test_the_walk_from_nothing_to_the_end(person: Person) -> None:
     """With options on `rotate` itself, keys that are encrypted, and a registry run by hand."""
     given = ["--home", str(person.directory / "home"), "-i", str(person.directory / "hosts.yaml")]
