@@ -191,7 +191,7 @@ class Crew:
             except HostError as error:
                 job.close()
                 if getattr(error, "stops_run", False):
-                    self.stop.request(f"{job.host.name} {error.message}")
+                    self.stop.request(f"{job.host.name} {error.message}", whole=True)
                 delay = backoff(attempt)
                 if (
                     not error.retryable
@@ -257,10 +257,10 @@ class Crew:
 
     def skip(self, job: Job) -> HostResult:
         """Finish a host that the stop left out."""
-        what, hint = "not tried", "`--resume` goes on from here"
+        what, hint = "not tried", "the same command again goes on from here"
         if job.due:
             what = "not restarted"
-            hint = "its files are done; the same command with --resume restarts what is due"
+            hint = "its files are done; the same command again restarts what is due"
         elif job.retiring:
             what, hint = "left with its insecure setting", f"its files are done; {hint}"
         return self.finish(

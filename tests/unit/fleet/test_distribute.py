@@ -425,6 +425,8 @@ def test_an_interruption_finishes_what_is_in_flight_and_skips_the_rest() -> None
     assert len(stopping) == 1
     error = results["web-06"].error
     assert error is not None and error.kind is ErrorKind.INTERRUPTED
+    # Not every command that restarts has an option of that name; all can be run again.
+    assert "same command again" in error.hint and "--" not in error.hint
 
 
 def test_an_interruption_at_the_question_is_no_answer() -> None:
@@ -436,6 +438,18 @@ def test_an_interruption_at_the_question_is_no_answer() -> None:
         return False
 
     assert outcomes(run(fleet, confirm=interrupt, stop=stop)) == ["skipped"] * 2
+
+
+def test_what_stops_a_part_of_the_run_and_what_all_of_it() -> None:
+    whole = Stop()
+    first, second = whole.part(), whole.part()
+    first.request("too many failed")
+    assert first.requested() and not whole.requested() and not second.requested()
+    second.request("a password was refused", whole=True)
+    assert whole.reason == second.reason and not whole.interrupted
+    whole.request("by hand", interrupted=True)
+    assert first.interrupted and first.reason == "too many failed"
+    assert whole.part().interrupted
 
 
 def test_the_run_deadline_keeps_new_hosts_from_starting() -> None:
