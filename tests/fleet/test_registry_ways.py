@@ -143,11 +143,15 @@ HAPROXY_ONE_FILE = replace(
     ),
     name="haproxy-one-file",
 )
+# For an address that the certificate does not hold it would make one of its own.
 CADDY = proxy(
     "caddy",
     "/etc/caddy/Caddyfile",
     f"""\
-https://front.lab:5000, https://127.0.0.1:5000 {{
+{{
+  default_sni front.lab
+}}
+https://front.lab:5000 {{
   tls {FOLDER}/server.crt {FOLDER}/server.key
   reverse_proxy 127.0.0.1:5001
 }}
