@@ -35,10 +35,11 @@ def passphrase(
     home: HomeOption = None,
     output: OutputOption = DocumentOutput.TABLE,
 ) -> None:
-    """Set, change or remove the passphrase of an authority's key.
+    """Set, change or remove the passphrase of a registry's authority: of every key it has.
 
-    The present passphrase comes from --passphrase-file, CERTKIT_CA_PASSPHRASE or the terminal.
-    While the key is plain, these give the new one.
+    The keys of a rotation and archived ones change with the one that signs. The present passphrase
+    comes from --passphrase-file, CERTKIT_CA_PASSPHRASE or the terminal. While the key is plain,
+    these give the new one.
     """
     from certkit.cli import words
     from certkit.home.home import Home, home_path
@@ -56,7 +57,7 @@ def passphrase(
     )
     console = words.console_for(output)
     words.say(console, done.sentence)
-    if not done.after.encrypted:
-        words.say(console, f"warning: {done.warning}", "yellow")
+    for warning in done.warnings:
+        words.say(console, f"warning: {warning}", "yellow")
     if output is DocumentOutput.JSON:
         words.say_json(done.to_json())

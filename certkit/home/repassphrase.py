@@ -1,16 +1,32 @@
-"""Setting, changing and removing the passphrase of an authority's key."""
+"""Setting, changing and removing the passphrase of a registry's authority.
+
+It guards every key that can sign for the registry, so all of them change in one step: the key that
+signs now, the ones a rotation brings or takes away, the archived ones.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from certkit.errors import InputError
-from certkit.home.files import write_atomic
+from certkit.errors import HomeError, InputError
+from certkit.home.change import change_files
+from certkit.home.files import KEY_MODE
 from certkit.home.home import Home
-from certkit.home.keyfile import KeyProtection, assert_protected, encode_key, key_protection
+from certkit.home.keyfile import (
+    KeyProtection,
+    assert_protected,
+    decode_key,
+    encode_key,
+    key_protection,
+)
 from certkit.home.passphrase import PassphraseSources
-from certkit.home.registry import AUTHORITY_KEY, MODES, RegistryFiles
+from certkit.home.registry import AUTHORITY_KEY, RegistryFiles
+from certkit.home.rotation_files import authority_keys, certificate_of, read_part
+from certkit.home.waiting import ARCHIVE
+from certkit.pki.keys import PrivateKey
 from certkit.secret import Secret
 
 _COMMAND = "certkit passphrase"
@@ -22,97 +38,179 @@ class Repassphrased:
 
     Attributes:
         files: The registry.
-        before: How the key was protected.
+        before: How the key that signs now was protected.
         after: How it is protected now.
-        changed: Whether anything was written.
+        changed: The names of the keys that were written.
+        kept: The names of archived keys that open with another passphrase, and keep it.
     """
 
     files: RegistryFiles
     before: KeyProtection
     after: KeyProtection
-    changed: bool
+    changed: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """What was done, for people."""
-        key = f"the authority's key of {self.files.reference}"
         if not self.changed:
-            return f"{key} is plain already; nothing to do"
-        return f"{key} is now {self._words}"
+            return f"the authority's key of {self.files.reference} is plain already; nothing to do"
+        words = f"encrypted ({self.after.scheme})" if self.after.encrypted else "plain"
+        if self.changed == (AUTHORITY_KEY,):
+            return f"the authority's key of {self.files.reference} is now {words}"
+        return f"{', '.join(self.changed)} of {self.files.reference} are now {words}"
 
     @property
-    def warning(self) -> str:
-        """What to say while the key is plain."""
-        return f"everybody who reads {self.files.path(AUTHORITY_KEY)} can sign for the registry"
+    def warnings(self) -> list[str]:
+        """What the user should be told."""
+        path = self.files.path
+        told = [f"{path(name)} opens with another passphrase, and keeps it" for name in self.kept]
+        if not self.after.encrypted:
+            key = path(AUTHORITY_KEY)
+            told.append(f"everybody who reads {key} can sign for the registry")
+        return told
 
     def to_json(self) -> dict[str, Any]:
         """The document for ``-o json``."""
         return {
             "schema": "certkit.passphrase/1",
             "registry": self.files.reference.text,
-            "changed": self.changed,
+            "changed": bool(self.changed),
             "encrypted": self.after.encrypted,
             "protection": self.after.scheme,
+            "files": [str(self.files.path(name)) for name in self.changed],
+            "warnings": self.warnings,
         }
-
-    @property
-    def _words(self) -> str:
-        return f"encrypted ({self.after.scheme})" if self.after.encrypted else "plain"
 
 
 def change_passphrase(
     home: Home, files: RegistryFiles, current: PassphraseSources, new: PassphraseSources
 ) -> Repassphrased:
-    """Write the authority's key anew under another passphrase, or without one.
+    """Write every authority's key of a registry anew under another passphrase, or without one.
 
-    While the key is plain there is no current passphrase, so what `current` gives is taken for the
-    new one when `new` gives none.
+    While the key that signs is plain there is no current passphrase, so what `current` gives is
+    taken for the new one when `new` gives none. On a terminal, each key of a rotation that has a
+    passphrase of its own is asked for.
 
     Args:
         home: The home.
         files: The registry in it.
         current: Where the present passphrase comes from.
-        new: Where the new one comes from; `refused` asks for a plain key.
+        new: Where the new one comes from; `refused` asks for plain keys.
 
     Returns:
-        What was done; nothing when a plain key is to be plain.
+        What was done; nothing when plain keys are to be plain.
 
     Raises:
         InputError: No new passphrase was given, or a source is wrong.
-        HomeError: The present passphrase is wrong, or the home is unusable.
+        HomeError: A key in use does not open, or the home is unusable. No key was changed.
     """
     files.require_own_authority("there is no authority's key here")
     before = files.authority_key_protection
-    if new.refused and not before.encrypted:
-        return Repassphrased(files, before, before, changed=False)
-    old = current.existing(str(files.path(AUTHORITY_KEY))) if before.encrypted else None
+    # Each source is read once: it may be a pipe.
+    given, passphrase = current.given(), new.given()
+    known = [one for one in (given, passphrase) if one is not None]
     # Opened before the question, so that a wrong passphrase is told at once.
-    key = files.authority_key(old)
-    passphrase = None if new.refused else _new_passphrase(before, current, new)
+    for name in authority_keys(files):
+        if not name.startswith(ARCHIVE):
+            _open_or_ask(files, name, known, current, given)
+    if passphrase is None and not new.refused:
+        passphrase = (None if before.encrypted else given) or _ask_new(new)
     with home.lock(_COMMAND):
-        # Read again: somebody may have changed it while the question stood.
-        key = files.authority_key(old)
-        path = files.path(AUTHORITY_KEY)
-        write_atomic(path, encode_key(key, passphrase), MODES[AUTHORITY_KEY])
-        written = files.read(AUTHORITY_KEY)
-        assert_protected(written, key, passphrase)
-        home.journal.append(
-            "passphrase",
-            registry=files.reference.text,
-            what="the authority's key is now "
-            + ("plain" if passphrase is None else "encrypted under another passphrase"),
+        # Read again: somebody may have changed them while the question stood.
+        opened, kept = _open_all(files, known)
+        todo = {
+            name: key
+            for name, key in opened.items()
+            if passphrase is not None or key_protection(read_part(files, name)).encrypted
+        }
+        if todo:
+            writes = {name: (encode_key(key, passphrase), KEY_MODE) for name, key in todo.items()}
+            home.journal.append(
+                "passphrase",
+                registry=files.reference.text,
+                what=_what(tuple(todo), before, passphrase),
+            )
+            change_files(files.directory, writes)
+        for name, key in todo.items():
+            assert_protected(read_part(files, name), key, passphrase)
+    return Repassphrased(files, before, files.authority_key_protection, tuple(todo), kept)
+
+
+def _open_all(
+    files: RegistryFiles, known: Sequence[Secret]
+) -> tuple[dict[str, PrivateKey], tuple[str, ...]]:
+    """Every key by its name, and the names of archived ones that do not open."""
+    opened, kept = {}, []
+    for name in authority_keys(files):
+        try:
+            opened[name] = _open(files, name, known)
+        except HomeError:
+            # A forgotten passphrase of long ago must not keep the keys in use from a new one.
+            if not name.startswith(ARCHIVE):
+                raise
+            kept.append(name)
+    return opened, tuple(kept)
+
+
+def _open_or_ask(
+    files: RegistryFiles,
+    name: str,
+    known: list[Secret],
+    current: PassphraseSources,
+    given: Secret | None,
+) -> None:
+    try:
+        _open(files, name, known)
+    except HomeError:
+        source = str(files.path(name))
+        if given is None or (current.ask is not None and name != AUTHORITY_KEY):
+            answer = current.ask(f"Passphrase of {source}: ") if current.ask else ""
+            typed = Secret(answer) if answer else None
+            decode_key(read_part(files, name), typed, source)
+            known += [typed] if typed else []
+        _open(files, name, known)
+
+
+def _open(files: RegistryFiles, name: str, known: Sequence[Secret]) -> PrivateKey:
+    pem, path = read_part(files, name), files.path(name)
+    key = None
+    if not known or not key_protection(pem).encrypted:
+        key = decode_key(pem, None, str(path))
+    for secret in known:
+        with suppress(HomeError):
+            key = key or decode_key(pem, secret, str(path))
+    if key is None and name == AUTHORITY_KEY:
+        raise HomeError(
+            f"the passphrase does not open {path}",
+            "check --passphrase-file, CERTKIT_CA_PASSPHRASE or what was typed",
         )
-    return Repassphrased(files, before, key_protection(written), changed=True)
+    if key is None:
+        raise HomeError(
+            f"{path} has another passphrase than {AUTHORITY_KEY}; nothing was changed",
+            "run certkit passphrase on a terminal, which asks for each, or end the rotation first",
+        )
+    certificate = name.removesuffix("key") + "crt"
+    if key.public_key() != certificate_of(files, certificate).public_key():
+        raise HomeError(
+            f"{path} does not belong to {files.path(certificate)}",
+            "restore both from the same back-up",
+        )
+    return key
 
 
-def _new_passphrase(
-    before: KeyProtection, current: PassphraseSources, new: PassphraseSources
-) -> Secret:
-    found = new.given()
-    if found is None and not before.encrypted:
-        found = current.given()
-    if found is None:
-        found = new.ask_new("the authority's key", optional=False)
+def _what(names: tuple[str, ...], before: KeyProtection, passphrase: Secret | None) -> str:
+    if passphrase is None:
+        after = "plain"
+    else:
+        after = "encrypted under another passphrase" if before.encrypted else "encrypted"
+    if names == (AUTHORITY_KEY,):
+        return f"the authority's key is now {after}"
+    return f"the authorities' keys {', '.join(names)} are now {after}"
+
+
+def _ask_new(new: PassphraseSources) -> Secret:
+    found = new.ask_new("the authority's key", optional=False)
     if found is None:
         raise InputError(
             "no new passphrase was given, and there is no terminal to ask on",

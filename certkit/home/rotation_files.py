@@ -22,6 +22,7 @@ from certkit.home.registry import (
     RegistryFiles,
 )
 from certkit.home.request import RegistryRequest
+from certkit.home.waiting import ARCHIVE
 from certkit.pki.bundle import fingerprint, parse_certificates, time_text
 from certkit.pki.rollover_state import Rollover
 
@@ -86,6 +87,19 @@ def certificate_of(files: RegistryFiles, name: str) -> x509.Certificate:
 def read_part(files: RegistryFiles, name: str) -> bytes:
     """The content of one of the registry's files, after checking mode and owner."""
     return read_file(files.path(name), KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE)
+
+
+def authority_keys(files: RegistryFiles) -> tuple[str, ...]:
+    """The names of every key that can sign for the registry, or could once.
+
+    The one that signs now comes first, then those of a rotation, then the archived ones.
+    """
+    current = (AUTHORITY_KEY, NEW_KEY, OLD[AUTHORITY_KEY])
+    archived = sorted(files.directory.glob(f"{ARCHIVE}/*/{AUTHORITY_KEY}"))
+    return (
+        *(name for name in current if files.path(name).exists()),
+        *(path.relative_to(files.directory).as_posix() for path in archived),
+    )
 
 
 def note(home: Home, files: RegistryFiles, what: str, *certificates: x509.Certificate) -> None:

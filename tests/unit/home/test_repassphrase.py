@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from certkit.errors import HomeError, InputError
+from certkit.home import rotation
 from certkit.home.home import Home
+from certkit.home.keyfile import decode_key
 from certkit.home.passphrase import NEW_ENVIRONMENT, PassphraseSources
 from certkit.home.repassphrase import Repassphrased, change_passphrase
 from certkit.secret import Secret
+from tests.unit.home.killing import steps_of
 from tests.unit.home.makers import make, snapshot
+from tests.unit.pki.chains import NOW
 
 NOTHING = PassphraseSources()
 
@@ -20,6 +25,12 @@ NOTHING = PassphraseSources()
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CERTKIT_CA_PASSPHRASE", raising=False)
     monkeypatch.delenv(NEW_ENVIRONMENT, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def cheap_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a guess takes is the business of `test_keyfile`."""
+    monkeypatch.setattr("certkit.home.keyfile.ITERATIONS", 1000)
 
 
 @pytest.fixture
@@ -102,3 +113,106 @@ def test_asked_on_a_terminal(home: Home) -> None:
     change(home, *both)
     assert home.sole_registry().authority_key(Secret("two"))
     assert len(asked) == 5 and not answers
+
+
+def test_the_present_passphrase_is_asked_for_although_the_new_one_is_given(
+    home: Home, tmp_path: Path
+) -> None:
+    change(home, NOTHING, from_file(tmp_path, "first"))
+    change(home, PassphraseSources(ask=lambda _: "first"), from_file(tmp_path, "second"))
+    assert home.sole_registry().authority_key(Secret("second"))
+
+
+def rotating(home: Home, passphrase: Secret | None = None) -> None:
+    rotation.start(home, home.sole_registry(), passphrase, NOW)
+
+
+def plain_keys(home: Home) -> set[str]:
+    """The names of the authority's keys that anybody who reads them can use."""
+    directory = home.sole_registry().directory
+    return {
+        path.relative_to(directory).as_posix()
+        for path in directory.rglob("ca*.key")
+        if b"ENCRYPTED" not in path.read_bytes()
+    }
+
+
+def to_the_end(home: Home, passphrase: PassphraseSources) -> None:
+    """Through the rotation that has started, so that the old authority is in the archive."""
+    files = home.sole_registry()
+    rotation.offer(home, files, passphrase, (), NOW)
+    state = rotation.read_rotation(files)
+    rotation.switch(home, files, state.offered, NOW)
+    rotation.finish(home, home.sole_registry(), (), NOW)
+
+
+def test_a_rotation_under_way_and_the_archive_leave_no_key_plain(
+    home: Home, tmp_path: Path
+) -> None:
+    rotating(home)
+    to_the_end(home, NOTHING)
+    rotating(home)
+    assert len(plain_keys(home)) == 3
+    done = change(home, NOTHING, from_file(tmp_path, "first"))
+    assert not plain_keys(home) and "ca-next.key" in done.sentence
+    (entry,) = (one for one in home.journal.entries() if one["command"] == "passphrase")
+    assert "ca-next.key" in entry["what"] and "another passphrase" not in entry["what"]
+    first = from_file(tmp_path, "first")
+    change(home, first, from_file(tmp_path, "second"))
+    rotation.offer(home, home.sole_registry(), from_file(tmp_path, "second"), (), NOW)
+    files = home.sole_registry()
+    rotation.switch(home, files, rotation.read_rotation(files).offered, NOW)
+    change(home, from_file(tmp_path, "second"), first)
+    assert files.authority_key(Secret("first"))
+    assert decode_key(files.path("ca-old.key").read_bytes(), Secret("first"), "old")
+
+
+def test_a_key_of_the_rotation_with_a_passphrase_of_its_own(home: Home, tmp_path: Path) -> None:
+    first, second = from_file(tmp_path, "first"), from_file(tmp_path, "second")
+    change(home, NOTHING, first)
+    rotating(home, Secret("its own"))
+    before = snapshot(home.path)
+    with pytest.raises(HomeError, match=r"ca-next\.key has another passphrase"):
+        change(home, first, second)
+    assert snapshot(home.path) == before
+    asked: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return "its own"
+
+    assert first.file is not None
+    change(home, PassphraseSources(first.file, ask=ask), second)
+    assert len(asked) == 1 and "ca-next.key" in asked[0]
+    key = home.sole_registry().path("ca-next.key").read_bytes()
+    assert decode_key(key, Secret("second"), "next")
+
+
+def test_the_new_key_may_have_the_new_passphrase_already(home: Home, tmp_path: Path) -> None:
+    rotating(home, Secret("first"))
+    change(home, NOTHING, from_file(tmp_path, "first"))
+    assert not plain_keys(home)
+
+
+def test_a_forgotten_archived_key_is_named_and_stays(home: Home, tmp_path: Path) -> None:
+    change(home, NOTHING, from_file(tmp_path, "forgotten"))
+    rotating(home)
+    to_the_end(home, NOTHING)
+    (archived,) = home.path.rglob("archive/rotated-*/ca.key")
+    before = archived.read_bytes()
+    done = change(home, NOTHING, from_file(tmp_path, "first"))
+    assert archived.read_bytes() == before and not plain_keys(home)
+    assert str(archived) in done.warnings[0]
+
+
+def test_kill_minus_nine_changes_all_keys_or_none(home: Home, tmp_path: Path) -> None:
+    rotating(home)
+    begun = tmp_path / "begun"
+    shutil.copytree(home.path, begun)
+    first = from_file(tmp_path, "first")
+    for _ in steps_of(home.path, lambda: change(home, NOTHING, first)):
+        assert len(plain_keys(Home.open(home.path))) in (0, 2)
+        change(Home.open(home.path), NOTHING, first)
+        assert not plain_keys(home)
+        shutil.rmtree(home.path)
+        shutil.copytree(begun, home.path)
