@@ -57,6 +57,9 @@ def test_before_trust_is_placed_it_is_missing(fleet: Fleet, operator: Operator) 
 
 def test_a_fleet_as_it_should_be_is_clean(fleet: Fleet, operator: Operator) -> None:
     operator.fleet("distribute")
+    # The machines' overlay file system stamps a directory when it is listed for the first time.
+    for host in fleet.hosts:
+        host.run(EVERYTHING)
     before = [host.run(EVERYTHING).stdout for host in fleet.hosts]
     run = operator.fleet("status")
     assert set(run.outcomes.values()) == {"unchanged"}
