@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +12,10 @@ import typer
 from certkit.cli.flags import Flags
 from certkit.cli.grouped import Without, grouped
 from certkit.cli.options import DocumentOutput, OutputOption
+from certkit.errors import InputError
 
 if TYPE_CHECKING:
+    from certkit.cli.session import Session
     from certkit.home.registry import RegistryFiles
     from certkit.names import RegistryReference
 
@@ -65,9 +68,7 @@ def doctor(
         files, references = _registry(flags.registry, flags.home)
         session = None
     else:
-        from certkit.cli.session import Session
-
-        session = Session(replace(flags, limit=chosen))
+        session = _session(flags, chosen, host or ())
         files, references = session.files, session.references
     truth = Home()
     if files is not None:
@@ -105,6 +106,20 @@ def doctor(
         diagnosis.interrupted = session.stop.interrupted
     render.show(diagnosis, output, quiet=flags.quiet, known=files is not None)
     raise typer.Exit(diagnosis.exit_code.value)
+
+
+def _session(flags: Flags, chosen: str, hosts: Sequence[str]) -> Session:
+    """Open the session over the chosen hosts; one that nobody knows is told by its own option."""
+    from certkit.cli.session import Session
+
+    try:
+        return Session(replace(flags, limit=chosen))
+    except InputError as error:
+        named = any(f"'{one}'" in error.message for one in hosts)
+        if named or flags.limit is None:
+            message = error.message.replace("--limit '", "--host '")
+            raise InputError(message, error.hint) from None
+        raise
 
 
 def _registry(
