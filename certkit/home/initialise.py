@@ -73,14 +73,21 @@ def initialise(
         What was done.
 
     Raises:
-        InputError: The registry exists and was made with another request; or the passphrase
-            sources are wrong.
+        InputError: The registry exists and was made with another request; the passphrase
+            sources are wrong, or there is none and nobody to ask.
         HomeError: The home is unusable, locked, or the registry is half made beyond repair.
     """
     given = passphrases.given()
     wants = passphrases.wants
+    directory = Home(path).directory_of(request.reference)
+    if wants is None and passphrases.ask is None and not _holds_anything(directory):
+        raise InputError(
+            "whether the authority's key gets a passphrase was not said, and there is no terminal "
+            "to ask on",
+            f"give one with --passphrase-file FILE or {passphrases.environment}, or leave the key "
+            "plain with --no-passphrase",
+        )
     home = Home.create(path)
-    directory = home.directory_of(request.reference)
     if not _holds_anything(directory):
         refuse_taken(home, request)
         if given is None:

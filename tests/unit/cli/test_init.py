@@ -110,7 +110,19 @@ def test_bad_input_is_told_in_a_sentence_and_touches_nothing(
     ran = certkit("init", *arguments, "--home", tmp_path / "H")
     assert ran.code == 2, ran
     assert "Traceback" not in ran.err and ran.out == ""
+    assert "no terminal" not in ran.err
     assert not (tmp_path / "H").exists()
+
+
+def test_with_nobody_to_ask_no_key_is_left_plain_silently(certkit: Command, tmp_path: Path) -> None:
+    ran = certkit("init", "registry.lab:5000", "--home", tmp_path / "H")
+    assert ran.code == 2 and ran.out == ""
+    assert "--passphrase-file" in ran.err and "--no-passphrase" in ran.err
+    assert not (tmp_path / "H").exists()
+    words = ("init", "registry.lab:5000", "--home", tmp_path / "H")
+    assert certkit(*words, "--no-passphrase").code == 0
+    # What is there already needs no answer.
+    assert certkit(*words).code == 0
 
 
 def test_an_unusable_home_is_three(certkit: Command, tmp_path: Path) -> None:

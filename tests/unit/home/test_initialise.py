@@ -116,8 +116,8 @@ def test_a_passphrase_encrypts_the_authoritys_key_and_only_that(
     assert b"secret" not in everything + done.home.journal.path.read_bytes()
 
 
-def test_nobody_to_ask_leaves_it_plain_with_the_way_out(tmp_path: Path) -> None:
-    done = make(tmp_path / "home", passphrases=PassphraseSources())
+def test_a_plain_key_is_told_with_the_way_out(tmp_path: Path) -> None:
+    done = make(tmp_path / "home", passphrases=PassphraseSources(ask=lambda _: ""))
     assert not done.files.authority_key_protection.encrypted
     assert any("certkit passphrase registry.lab:5000" in warning for warning in done.warnings)
 
@@ -125,6 +125,8 @@ def test_nobody_to_ask_leaves_it_plain_with_the_way_out(tmp_path: Path) -> None:
 def test_bad_input_touches_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         make(tmp_path / "home", passphrases=PassphraseSources(tmp_path / "missing"))
+    with pytest.raises(InputError, match="no terminal"):
+        make(tmp_path / "home", passphrases=PassphraseSources())
     with pytest.raises(InputError):
         make(tmp_path / "home", days=826)
     with pytest.raises(InputError):
