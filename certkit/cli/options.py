@@ -64,6 +64,16 @@ RegistryArgument = Annotated[
     ),
 ]
 
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="PATTERN",
+        help="Look from these hosts of the inventory too; as --limit elsewhere.",
+        show_default=False,
+    ),
+]
+
 RetriesOption = Annotated[
     int,
     typer.Option(

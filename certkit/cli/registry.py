@@ -8,19 +8,9 @@ import typer
 
 from certkit.cli.flags import Flags, ServerFlags
 from certkit.cli.grouped import Without, grouped
-from certkit.cli.options import DocumentOutput, OutputOption
+from certkit.cli.options import DocumentOutput, FromOption, OutputOption
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-FromOption = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="PATTERN",
-        help="Look from these hosts of the inventory too; as --limit elsewhere.",
-        show_default=False,
-    ),
-]
 
 
 @app.callback()

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certkit.cli.flags import Flags, FleetOutput
+from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput
 from certkit.cli.grouped import Only, grouped
-from certkit.cli.options import DocumentOutput, OutputOption, PassphraseFileOption
+from certkit.cli.options import DocumentOutput, FromOption, OutputOption, PassphraseFileOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from certkit.home.registry import RegistryFiles
     from certkit.home.renewed import RenewReport
 
 
@@ -79,6 +80,7 @@ def renew(
             help="The registry serves the new certificate: see for yourself, then make it current.",
         ),
     ] = False,
+    witnesses: FromOption = None,
     discard: Annotated[
         bool, typer.Option("--discard", help="Throw the waiting certificate away.")
     ] = False,
@@ -123,7 +125,8 @@ def renew(
     yourself, then run this with --served. Run again meanwhile, it returns the one that is waiting.
     Where another authority signs, --csr makes a request, and `certkit import-signed` takes the
     answer; --deploy, --served and --discard are for that one as well.
-    The options from --inventory to --key-passphrase-file are for --deploy.
+    The options from --inventory to --key-passphrase-file are for --deploy, and for --served where
+    this machine cannot see the registry by its name.
     """
     from datetime import datetime, timezone
 
@@ -137,12 +140,12 @@ def renew(
     from certkit.home.renewed import RenewReport, promoted_json, promoted_words
     from certkit.home.request import Origin
     from certkit.home.requesting import discard_request
-    from certkit.home.served import fetch_served
-    from certkit.pki.bundle import fingerprint
 
     wish = RenewalWish.parse(
         sans=san or (), aliases=alias or (), key_type=key_type, days=days, reuse_key=reuse_key
     )
+    if witnesses is not None and not served:
+        raise InputError("--from says where --served looks from", "give it with --served")
     if deploy and (served or discard):
         raise InputError("--deploy puts it into service, and sees for itself", "give it alone")
     if (served or discard) and (wish != RenewalWish() or if_due or (served and discard)):
@@ -162,7 +165,7 @@ def renew(
         words.say(console, "Thrown away." if gone else "No new certificate is waiting.")
         return
     if served:
-        seen = fingerprint(fetch_served(files.reference)[0])
+        seen = _seen(replace(flags, registry=files.reference.text), files, witnesses)
         done = waiting.promote(opened, files, seen, now)
         for line in promoted_words(opened, done):
             words.say(console, line)
@@ -201,6 +204,25 @@ def renew(
         raise session.done(put.report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())
+
+
+def _seen(flags: Flags, files: RegistryFiles, witnesses: str | None) -> str:
+    """Look at what is served, with the inventory's help where only hosts know the name."""
+    from certkit.cli.session import Session
+    from certkit.errors import ErrorKind, HostError
+    from certkit.home.served import fetch_served
+    from certkit.operations.serving import in_service
+    from certkit.pki.bundle import fingerprint
+
+    if witnesses is None:
+        try:
+            return fingerprint(fetch_served(files.reference)[0])
+        except HostError as error:
+            if error.kind is not ErrorKind.DNS or not (
+                flags.inventory or DEFAULT_INVENTORY.exists()
+            ):
+                raise
+    return in_service(Session(flags), witnesses)
 
 
 def _show(console: Console, report: RenewReport, *, last: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from certkit.cli.flags import Flags, SpreadFlags
 from certkit.cli.grouped import Only, Without, grouped
-from certkit.cli.options import DocumentOutput, OutputOption, PassphraseFileOption
+from certkit.cli.options import DocumentOutput, FromOption, OutputOption, PassphraseFileOption
 from certkit.cli.rotate_steps import WalkingGroup, carry_out, passphrases, walk_through
 
 app = typer.Typer(rich_markup_mode=None, cls=WalkingGroup)
@@ -108,6 +108,7 @@ def switch(
     *,
     waive: WaiveOption = None,
     served: ServedOption = False,
+    witnesses: FromOption = None,
     passphrase_file: PassphraseFileOption = None,
     how: Annotated[SpreadFlags, Only("force")],
     flags: ServingStepFlags,
@@ -122,7 +123,9 @@ def switch(
         "switch",
         flags,
         how,
-        lambda step: step.switch(sources, waive or (), served=served, force=how.force),
+        lambda step: step.switch(
+            sources, waive or (), served=served, witnesses=witnesses, force=how.force
+        ),
     )
 
 
@@ -154,6 +157,7 @@ def finish(
 def abort(
     *,
     served: ServedOption = False,
+    witnesses: FromOption = None,
     back_to_compromised: Annotated[
         bool,
         typer.Option(
@@ -172,7 +176,10 @@ def abort(
         flags,
         how,
         lambda step: step.abort(
-            served=served, force=how.force, back_to_compromised=back_to_compromised
+            served=served,
+            witnesses=witnesses,
+            force=how.force,
+            back_to_compromised=back_to_compromised,
         ),
     )
 

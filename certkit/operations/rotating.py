@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from certkit.errors import ExitCode, HostError, InputError
+from certkit.errors import ExitCode, InputError
 from certkit.fleet.report import FleetReport, Outcome
 from certkit.home import rotation, rotation_abort
 from certkit.home.passphrase import PassphraseSources
-from certkit.home.registry import RegistryFiles
+from certkit.home.registry import SERVER, SERVER_KEY, RegistryFiles
 from certkit.home.rotation_report import RotationReport
-from certkit.home.served import fetch_served
 from certkit.home.waiting import NEXT, NEXT_KEY
 from certkit.inventory.folding import fold, fold_names
 from certkit.operations.distributing import Distribution, distribute
 from certkit.operations.gates import prove, waive_hosts
 from certkit.operations.run import Run, now
-from certkit.operations.serving import serve
-from certkit.pki.bundle import fingerprint
+from certkit.operations.serving import in_service, seen_from_here, serve
 from certkit.pki.constraints import Permit
 from certkit.pki.rollover_state import BUILD_CACHE_MINUTES, Phase, Rollover
 from certkit.secret import Secret
@@ -84,6 +82,7 @@ class Rotating:
         waive: Sequence[str] = (),
         *,
         served: bool = False,
+        witnesses: str | None = None,
         force: bool = False,
     ) -> ExitCode:
         """Put the new authority's certificate into service, once every host trusts both.
@@ -114,15 +113,9 @@ class Rotating:
         def seen(print_: str) -> None:
             rotation.switch(run.home, run.files, print_, now())
 
-        if not served and run.server is None:
-            place = run.files.path(NEXT).parent
-            run.say(
-                f"The inventory names no registry_host, so put {NEXT} and {NEXT_KEY} from {place} "
-                "in the place of the registry's pair and restart it: it reads them once. Then run"
-            )
-            run.say("  certkit rotate switch --served")
-            return ExitCode.ATTENTION
-        code = self._serve(seen, Phase.SWITCHED, served=served, force=force, waiting=True)
+        code = self._serve(
+            "switch", seen, (NEXT, NEXT_KEY), served=served, witnesses=witnesses, force=force
+        )
         if code is ExitCode.DONE:
             self._refresh()
             self._tell()
@@ -145,7 +138,12 @@ class Rotating:
         return self._bring_trust()
 
     def abort(
-        self, *, served: bool = False, force: bool = False, back_to_compromised: bool = False
+        self,
+        *,
+        served: bool = False,
+        witnesses: str | None = None,
+        force: bool = False,
+        back_to_compromised: bool = False,
     ) -> ExitCode:
         """Go back to the old authority: its certificate first, then its trust."""
         run = self._run
@@ -166,15 +164,9 @@ class Rotating:
             def seen(print_: str) -> None:
                 rotation_abort.abort_done(run.home, run.files, print_, now())
 
-            if not served and run.server is None:
-                place = run.files.path(NEXT).parent
-                run.say(
-                    f"Put server.crt and server.key from {place}, the old pair, back in the place "
-                    "of the registry's pair and restart it. Then run"
-                )
-                run.say("  certkit rotate abort --served")
-                return ExitCode.ATTENTION
-            code = self._serve(seen, Phase.ABORTED, served=served, force=force, waiting=False)
+            code = self._serve(
+                "abort", seen, (SERVER, SERVER_KEY), served=served, witnesses=witnesses, force=force
+            )
             if code is not ExitCode.DONE:
                 return code
         return self._bring_trust()
@@ -199,10 +191,7 @@ class Rotating:
 
     def _is_served(self, leaf: str) -> bool:
         """Whether this machine sees a certificate in service: a switch was cut short after that."""
-        try:
-            return bool(leaf) and fingerprint(fetch_served(self._run.files.reference)[0]) == leaf
-        except HostError:
-            return False
+        return bool(leaf) and seen_from_here(self._run).sha256 == leaf
 
     def _refresh(self) -> None:
         """Read again what a step has changed in the home."""
@@ -236,23 +225,38 @@ class Rotating:
 
     def _serve(
         self,
+        step: str,
         seen: Callable[[str], None],
-        then: Phase,
+        pair: tuple[str, str],
         *,
         served: bool,
+        witnesses: str | None,
         force: bool,
-        waiting: bool,
     ) -> ExitCode:
-        """Put the pair into service, or look whether somebody has; `seen` makes it `then`."""
+        """Put a pair of the home into service, or look whether somebody has; `seen` is told."""
+        run, before = self._run, self._state.phase
         if served:
-            seen(fingerprint(fetch_served(self._run.files.reference)[0]))
+            seen(in_service(run, witnesses))
             return ExitCode.DONE
-        put = serve(self._run, force=force, waiting=waiting, seen=seen)
-        self._run.ran(put.report)
-        if self._state.phase is then:
-            return ExitCode.DONE
-        code = put.report.exit_code
-        return ExitCode.FAILED if code is ExitCode.DONE else code
+        if run.server is None:
+            run.say(
+                f"The inventory names no registry_host, so put {' and '.join(pair)} from "
+                f"{run.files.directory} in the place of the registry's pair and restart it: it "
+                "reads them once. Then run"
+            )
+        else:
+            put = serve(run, force=force, waiting=pair[0] == NEXT, witnesses=witnesses, seen=seen)
+            run.ran(put.report)
+            if self._state.phase is not before:
+                return ExitCode.DONE
+            if put.report.exit_code is not ExitCode.DONE:
+                return put.report.exit_code
+            run.say(
+                f"The files are on {run.server.host.name}, and the registry does not serve them "
+                "yet: reload it. Then run the same again, or"
+            )
+        run.say(f"  certkit rotate {step} --served")
+        return ExitCode.ATTENTION
 
     def _prove(self, *, handshake: bool, besides: Collection[str] = ()) -> None:
         self._refresh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from certkit.errors import CertkitError, InputError
+from certkit.errors import CertkitError, ErrorKind, HostError, InputError
 from certkit.fleet.report import FleetReport
 from certkit.home import waiting as leaves
 from certkit.inventory.registry_host import RegistryHost
@@ -13,6 +13,7 @@ from certkit.operations.run import Run, now, operator, report_of
 from certkit.registry.deploy import Deployed, DeployOptions
 from certkit.registry.deploy import deploy as put_into_service
 from certkit.registry.pair import Pair
+from certkit.registry.sight import Sight, from_here, from_hosts
 from certkit.registry.status import RegistryStatus, judge, look
 
 
@@ -108,6 +109,47 @@ def standing(run: Run, witnesses: str | None) -> RegistryStatus:
     with run.running() as running:
         sights = look(run.server, run.files.reference, running.connector, chosen)
     return judge(run.files, sights, now())
+
+
+def seen_from_here(run: Run) -> Sight:
+    """Look from this machine, by the address of the registry's host if only hosts know the name."""
+    host = run.server.host if run.server else None
+    address = "" if host is None else host.address if host.connection == "ssh" else "127.0.0.1"
+    return from_here(run.files.reference, address)
+
+
+def in_service(run: Run, witnesses: str | None) -> str:
+    """Return the fingerprint of the certificate that is served, 64 hex digits.
+
+    Args:
+        run: The run.
+        witnesses: Hosts to look from, beside this machine, which may be unable to.
+
+    Raises:
+        HostError: Nobody can see one.
+        CertkitError: Not everybody sees the same.
+    """
+    chosen = run.chosen(witnesses)
+    sights = [seen_from_here(run)]
+    if chosen:
+        with run.running() as running:
+            sights += from_hosts(chosen, run.files.reference, running.connector)
+    seen = {sight.sha256: sight.place for sight in sights if sight.sha256}
+    if len(seen) > 1:
+        places = ", ".join(f"{place} sees {sha256[:16]}" for sha256, place in seen.items())
+        raise CertkitError(
+            f"not every place is served the same certificate at {run.files.reference}: {places}",
+            "does the name lead to the same registry everywhere?",
+        )
+    if not seen:
+        why = "; ".join(f"{one.place}: {one.problem.message}" for one in sights if one.problem)
+        kind = next((one.problem.kind for one in sights if one.problem), ErrorKind.NETWORK)
+        raise HostError(
+            kind,
+            f"nobody could see what is served: {why}",
+            "--from HOST looks from a host of the inventory that can reach the registry",
+        )
+    return next(iter(seen))
 
 
 def required(run: Run) -> RegistryHost:

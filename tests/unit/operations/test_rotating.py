@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from importlib.resources import files
 from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
+import pytest
 
 from tests.unit.cli.running import Ran
-from tests.unit.operations.conftest import Person
+from tests.unit.operations.conftest import NAME, Person
 
+# This machine's own, with the name looked up as the host's /etc/hosts has it.
+OPENSSL = f"""\
+#!/bin/sh
+for word; do
+  shift
+  case $word in {NAME}:*) word=127.0.0.1:${{word#*:}} ;; esac
+  set -- "$@" "$word"
+done
+exec {shutil.which("openssl")} "$@"
+"""
 SCHEMAS = files("certkit") / "schemas"
 
 
@@ -113,6 +126,62 @@ def test_a_failed_restart_leaves_nobody_unread(person: Person) -> None:
     [host] = ran.json["hosts"]
     assert host["proven_at"] and host["lacks"] != "has proven nothing"
     assert "was not tried" not in ran.err
+
+
+def has_registry_host(person: Person) -> None:
+    """Let the inventory say that certkit places the pair's files, and nothing else, on the host."""
+    inventory = json.loads((person.directory / "hosts.yaml").read_text())
+    pair = {name: str(person.directory / f"pair/{name}") for name in ("certificate", "key")}
+    inventory["registry_host"] = {"host": person.host.name, "run": "files", **pair}
+    (person.directory / "hosts.yaml").write_text(json.dumps(inventory))
+
+
+def test_a_registry_that_somebody_else_reloads(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("certkit.registry.sight._WAIT", 0.1)
+    (person.directory / "pair").mkdir()
+    has_registry_host(person)
+    person.types("init", person.reference, "--no-passphrase")
+    person.serve()
+    step(person, "start")
+    waits = step(person, "switch", expect=4)
+    assert "reload it" in waits.err and "certkit rotate switch --served" in waits.err
+    assert waits.json["phase"] == "started"
+    person.serve("server-next")
+    assert step(person, "switch").json["phase"] == "switched"
+    waits = step(person, "abort", expect=4)
+    assert "reload it" in waits.err and "certkit rotate abort --served" in waits.err
+    person.serve("server")
+    assert step(person, "abort", "--served").json["phase"] == "aborted"
+
+
+def test_a_name_that_only_the_hosts_know(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = socket.getaddrinfo
+
+    def unknown(name: Any, *rest: Any, **more: Any) -> Any:
+        if name == NAME:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return ask(name, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    (person.host.directory / "bin/openssl").write_text(OPENSSL)
+    person.types("init", person.reference, "--no-passphrase")
+    person.serve()
+    person.types("renew")
+    person.serve("server-next")
+    assert "--from HOST" in person.types("renew", "--served", expect=1).err
+    person.types("renew", "--served", "--from", "build-01")
+    step(person, "start")
+    step(person, "switch", expect=4)
+    person.serve("server-next")
+    refused = step(person, "switch", "--served", expect=1)
+    assert "--from HOST" in refused.err
+    assert step(person, "switch", "--served", "--from", "build-01").json["phase"] == "switched"
+    step(person, "abort", expect=4)
+    person.serve("server")
+    has_registry_host(person)
+    assert step(person, "abort", "--served").json["phase"] == "aborted"
 
 
 def test_the_walk_from_nothing_to_the_end(person: Person) -> None:
