@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from certkit.errors import InputError
+from certkit.errors import HomeError, InputError
 from certkit.secret import Secret
 
 WORK_FACTOR = 18
@@ -69,7 +69,8 @@ def decrypt(data: bytes, passphrase: Secret, source: str) -> bytes:
         source: What errors call the file.
 
     Raises:
-        InputError: It is not such a file, the passphrase is wrong, or it is damaged.
+        InputError: It is not such a file, or it is damaged.
+        HomeError: The passphrase is wrong.
     """
     match = _HEADER.match(data)
     if match is None:
@@ -90,7 +91,7 @@ def decrypt(data: bytes, passphrase: Secret, source: str) -> bytes:
             bytes(12), wrapped, None
         )
     except InvalidTag:
-        raise InputError(
+        raise HomeError(
             f"the passphrase does not open {source}",
             "check --passphrase-file, CERTKIT_BACKUP_PASSPHRASE or what was typed",
         ) from None

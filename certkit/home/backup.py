@@ -113,8 +113,8 @@ def read_backup(path: Path, passphrase: Secret) -> dict[str, tuple[bytes, int]]:
         Content and mode of each file, by its path below the home.
 
     Raises:
-        InputError: It cannot be read, the passphrase is wrong, or anything in it is not as the
-            back-up says.
+        InputError: It cannot be read, or anything in it is not as the back-up says.
+        HomeError: The passphrase is wrong.
     """
     try:
         with path.expanduser().open("rb") as file:

@@ -67,8 +67,9 @@ def restore(file: Path, passphrase: Secret, path: Path) -> Restored:
         path: The home, from `home_path`; missing or empty.
 
     Raises:
-        InputError: The place is taken, the passphrase is wrong, or the back-up is damaged.
-        HomeError: The disk refused, or the back-up holds a home that cannot be used.
+        InputError: The place is taken, or the back-up is damaged.
+        HomeError: The passphrase is wrong, the disk refused, or the back-up holds a home that
+            cannot be used.
     """
     refuse_existing(path)
     contents = read_backup(file, passphrase)

@@ -57,3 +57,11 @@ def test_wrong_usage(certkit: Command, tmp_path: Path) -> None:
     ran = certkit("restore", "b.age", "--home", tmp_path / "new")
     assert ran.code == 2 and "--passphrase-file" in ran.err
     assert certkit("backup", "c.age", "--home", tmp_path / "nowhere").code == 3
+
+
+def test_a_wrong_passphrase_is_three(certkit: Command, tmp_path: Path) -> None:
+    assert certkit("backup", "b.age", "--passphrase-file", "pass").code == 0
+    (tmp_path / "pass").write_text("another\n")
+    ran = certkit("restore", "b.age", "--passphrase-file", "pass", "--home", tmp_path / "new")
+    assert ran.code == 3 and "does not open" in ran.err
+    assert not (tmp_path / "new").exists()

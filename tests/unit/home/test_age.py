@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from certkit.errors import InputError
+from certkit.errors import CertkitError, InputError
 from certkit.home import age
 from certkit.secret import Secret
 
@@ -40,7 +40,7 @@ def test_every_byte_counts() -> None:
     for position in range(len(sealed)):
         damaged = bytearray(sealed)
         damaged[position] ^= 1
-        with pytest.raises(InputError):
+        with pytest.raises(CertkitError):
             age.decrypt(bytes(damaged), WORD, "f")
     for length in range(len(sealed)):
         with pytest.raises(InputError):

@@ -209,7 +209,7 @@ def test_a_home_that_cannot_be_used_is_not_put_in_place(home: Home, tmp_path: Pa
 
 def test_wrong_files(home: Home, tmp_path: Path) -> None:
     path = back_up(home, tmp_path / "b.age", WORD, NOW).path
-    with pytest.raises(InputError, match="does not open"):
+    with pytest.raises(HomeError, match="does not open"):
         restore(path, Secret("other"), tmp_path / "new")
     with pytest.raises(InputError, match="cannot read"):
         restore(tmp_path / "missing", WORD, tmp_path / "new")
