@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -32,11 +33,14 @@ def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A team whose hosts have pulled unverified so far."""
     person = Operator(fleet.lab, tmp_path_factory.mktemp("retire"), REGISTRY)
     fleet.lab.hosts_entry(REGISTRY.partition(":")[0], fleet.registry.address)
+    # A daemon that looked up another name just now reads /etc/hosts again after five seconds.
+    named = time.monotonic() + 5.2
     certificates = person.makes_certificate()
     person.write_inventory(fleet.hosts)
     container = starts_registry(fleet.registry, REGISTRY_IMAGE, certificates, 5010)
     for host in fleet.hosts:
         insecure(host)
+    time.sleep(max(0.0, named - time.monotonic()))
     pusher = fleet.hosts[0]
     pusher.run(f"docker tag {EXAMPLE_IMAGE} {IMAGE} && docker push {IMAGE}")
     yield person
