@@ -156,6 +156,7 @@ def finish(
 @grouped
 def abort(
     *,
+    waive: WaiveOption = None,
     served: ServedOption = False,
     witnesses: FromOption = None,
     back_to_compromised: Annotated[
@@ -169,13 +170,15 @@ def abort(
 ) -> None:
     """Go back to the old authority, at any point before finish: its certificate, then its trust.
 
-    Exits with 4 when the old certificate has to be put back into service by hand.
+    From a compromised authority it waits until every host trusts the old one again, but for those
+    of --waive. Exits with 4 when the old certificate has to be put back into service by hand.
     """
     carry_out(
         "abort",
         flags,
         how,
         lambda step: step.abort(
+            waive or (),
             served=served,
             witnesses=witnesses,
             force=how.force,

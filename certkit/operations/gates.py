@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from certkit.errors import InputError
 from certkit.fleet import status as surveying
 from certkit.fleet import verify as verifying
 from certkit.fleet.directory import Wanted
 from certkit.fleet.proving import host_proofs, served_otherwise
-from certkit.fleet.report import HostResult
+from certkit.fleet.report import FleetReport, HostResult
 from certkit.home import rotation
 from certkit.operations.run import Run, now, targets_of
 from certkit.pki.bundle import fingerprint
@@ -59,8 +60,8 @@ def prove(run: Run, *, handshake: bool, besides: Collection[str] = ()) -> None:
     rotation.record(run.home, run.files, now(), proofs=proofs)
 
 
-def waive_hosts(run: Run, hosts: Sequence[str]) -> None:
-    """Record that the next gate does not wait for these.
+def refuse_unknown(run: Run, hosts: Sequence[str]) -> None:
+    """Refuse to waive what is no host.
 
     Raises:
         InputError: The inventory does not know one.
@@ -70,5 +71,19 @@ def waive_hosts(run: Run, hosts: Sequence[str]) -> None:
         raise InputError(
             f"--waive: the inventory has no host {unknown[0]}", "see certkit inventory"
         )
+
+
+def waive_hosts(run: Run, hosts: Sequence[str]) -> None:
+    """Record that the next gate does not wait for these.
+
+    Raises:
+        InputError: The inventory does not know one.
+    """
+    refuse_unknown(run, hosts)
     if hosts:
         rotation.record(run.home, run.files, now(), waive=hosts)
+
+
+def without(report: FleetReport, waived: Collection[str]) -> FleetReport:
+    """Return the report without the hosts that the gate does not wait for."""
+    return replace(report, hosts=[one for one in report.hosts if one.name not in waived])

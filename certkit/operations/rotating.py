@@ -18,7 +18,7 @@ from certkit.home.rotation_report import RotationReport
 from certkit.home.waiting import NEXT, NEXT_KEY
 from certkit.inventory.folding import fold, fold_names
 from certkit.operations.distributing import Distribution, distribute
-from certkit.operations.gates import prove, waive_hosts
+from certkit.operations.gates import prove, refuse_unknown, waive_hosts, without
 from certkit.operations.run import Run, now
 from certkit.operations.serving import in_service, seen_from_here, serve
 from certkit.pki.constraints import Permit
@@ -139,6 +139,7 @@ class Rotating:
 
     def abort(
         self,
+        waive: Sequence[str] = (),
         *,
         served: bool = False,
         witnesses: str | None = None,
@@ -148,6 +149,12 @@ class Rotating:
         """Go back to the old authority: its certificate first, then its trust."""
         run = self._run
         state = self._only("abort", Phase.STARTED, Phase.SWITCHED, Phase.ABORTING, Phase.ABORTED)
+        if waive and not state.compromised:
+            raise InputError(
+                "--waive: going back waits for hosts only from a compromised authority",
+                "leave it out",
+            )
+        refuse_unknown(run, waive)
         if state.phase is not Phase.ABORTED:
             state = rotation_abort.abort(
                 run.home, run.files, now(), back_to_compromised=back_to_compromised
@@ -155,10 +162,12 @@ class Rotating:
         if state.phase is Phase.ABORTING:
             if state.compromised:
                 # The hosts have the new authority alone; they need both before the old one serves.
-                report = self._distribute()
-                if report.exit_code is not ExitCode.DONE:
+                waive_hosts(run, waive)
+                code = without(self._distribute(), self.report.waived).exit_code
+                if code is not ExitCode.DONE:
+                    run.say("Mend that and run the same again, or leave a host out with --waive.")
                     self._tell()
-                    return report.exit_code
+                    return code
             self._refresh()
 
             def seen(print_: str) -> None:

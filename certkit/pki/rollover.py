@@ -69,7 +69,9 @@ def waive(rollover: Rollover, hosts: Iterable[str], now: datetime) -> Rollover:
     Raises:
         InputError: No gate is ahead.
     """
-    if rollover.phase not in (Phase.STARTED, Phase.SWITCHED):
+    # Going back waits for hosts where they have lost the old authority, whose leaf comes back.
+    back = rollover.phase is Phase.ABORTING and rollover.compromised
+    if rollover.phase not in (Phase.STARTED, Phase.SWITCHED) and not back:
         raise InputError("there is nothing to waive: no rotation waits for hosts")
     known = {waiver.host for waiver in rollover.waivers if waiver.phase is rollover.phase}
     added = tuple(Waiver(host, rollover.phase, now) for host in hosts if host not in known)

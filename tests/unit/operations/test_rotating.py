@@ -156,6 +156,36 @@ def test_a_registry_that_somebody_else_reloads(
     assert step(person, "abort", "--served").json["phase"] == "aborted"
 
 
+def add_dead_host(person: Person) -> None:
+    """Name a host that nobody can reach."""
+    inventory = json.loads((person.directory / "hosts.yaml").read_text())
+    inventory["hosts"]["gone"] = {**inventory["hosts"][person.host.name], "port": 1}
+    (person.directory / "hosts.yaml").write_text(json.dumps(inventory))
+
+
+def test_back_to_a_compromised_authority_without_a_dead_host(person: Person) -> None:
+    add_dead_host(person)
+    person.types("init", person.reference, "--no-passphrase")
+    person.serve()
+    fast = ("--retries", "0")
+    step(person, "start", *fast, "--compromised", expect=1)
+    step(person, "switch", *fast, expect=4)
+    person.serve("server-next")
+    step(person, "switch", *fast, "--served")
+    back = ("abort", *fast, "--back-to-compromised")
+    assert "no host web" in person.types("rotate", *back, "--waive", "web", expect=2).err
+    assert step(person, "status", expect=4).json["phase"] == "switched"
+    held = step(person, *back, expect=1)
+    assert held.json["phase"] == "aborting" and "--waive" in held.err
+    by_hand = step(person, *back, "--waive", "gone", expect=4)
+    assert [one["name"] for one in by_hand.json["hosts"] if one["waived"]] == ["gone"]
+    assert "gone" in person.types("log").out
+    assert person.trust.read_bytes().count(b"BEGIN") == 2
+    person.serve("server")
+    assert step(person, *back, "--served", expect=1).json["phase"] == "aborted"
+    assert person.trust.read_bytes().count(b"BEGIN") == 1
+
+
 def test_a_name_that_only_the_hosts_know(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = socket.getaddrinfo
 
