@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certkit.doctor.chain import covers, judge_chain
-from certkit.doctor.explain import explain
 from certkit.doctor.finding import CAUSE, Diagnosis, Finding, placed, weigh
 from certkit.doctor.here import View, look, resolve
 from certkit.doctor.host import Home, HostFacts, judge_host
@@ -79,58 +78,6 @@ HOME = Home((CA[0],), LEAF, PEM)
 
 def codes(findings: list[Finding]) -> list[str]:
     return [one.code for one in sorted(findings, key=lambda one: -one.likelihood)]
-
-
-# -- clients' messages -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("x509: certificate signed by unknown authority (possibly because of)", "missing"),
-        ("x509: certificate relies on legacy Common Name field, use SANs instead", "name_missing"),
-        ("cannot validate certificate for 10.0.0.1: doesn't contain any IP SANs", "name_missing"),
-        ("x509: certificate is valid for a.lab, not b.lab", "name_missing"),
-        ("x509: certificate is not valid for any names, but wanted to match x", "name_missing"),
-        ("SSL: no alternative certificate subject name matches target host name", "name_missing"),
-        ("x509: certificate has expired or is not yet valid: current time X is after Y", "expired"),
-        ("certificate has expired or is not yet valid: current time X is before Y", "host_clock"),
-        ("error 9 at 0 depth lookup: certificate is not yet valid", "host_clock"),
-        ("verify error:num=47:permitted subtree violation", "constraints"),
-        ("missing key ca.key for client certificate ca.cert. CA certificates must", "unpaired"),
-        ("Missing client certificate domain.cert for key domain.key", "unpaired"),
-        ("failed to load X509 key pair: tls: found a certificate rather than a key", "unpaired"),
-        ('unable to load CA cert "/etc/docker/certs.d/x/ca.crt"', "der"),
-        ("read /etc/docker/certs.d/x/old.crt: is a directory", "subdirectory"),
-        ("open /etc/docker/certs.d/registry.lab:5000: permission denied", "closed_mode"),
-        ("http: server gave HTTP response to HTTPS client", "plain_http"),
-        ("routines:ssl3_get_record:wrong version number", "plain_http"),
-        ("proxyconnect tcp: dial tcp 10.0.0.9:3128: connect: connection refused", "proxy"),
-        ("dial tcp: lookup registry.lab on 10.0.0.2:53: no such host", "unresolved"),
-        ("curl: (6) Could not resolve host: registry.lab", "unresolved"),
-        ("dial tcp 10.0.0.1:5000: connect: connection refused", "port_closed"),
-        ("net/http: request canceled (Client.Timeout exceeded while waiting)", "unreachable"),
-        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "daemon_down"),
-        ("curl: (60) SSL certificate problem: unable to get local issuer", "missing"),
-        ("could not be accessed on a registry to record its digest", "missing"),
-        ("remote error: tls: certificate required", "client_certificate"),
-        ("manifest for r/x not found: manifest unknown", "trusted"),
-        ("no basic auth credentials", "trusted"),
-        ("invalid reference format: repository name must be lowercase", "reference"),
-    ],
-)
-def test_a_known_message_is_explained(text: str, code: str) -> None:
-    [first, *_] = explain(f"Error response from daemon: {text}")
-    assert first.code == code
-    assert first.causes and first.next
-
-
-def test_the_message_fills_in_the_next_step() -> None:
-    [one] = explain(
-        'Get "https://[fd00::1]:5443/v2/": x509: certificate signed by unknown authority'
-    )
-    assert "certkit doctor [fd00::1]:5443 --host HOST" in one.next
-    assert explain("the printer is on fire") == []
 
 
 # -- proxies -----------------------------------------------------------------------------------
