@@ -29,6 +29,7 @@ from certkit.home.rotation_files import (
     load,
     note,
     read_part,
+    refuse_renewal,
 )
 from certkit.home.waiting import (
     ARCHIVE,
@@ -121,8 +122,9 @@ def record(
     *,
     proofs: Iterable[HostProof] = (),
     waive: Iterable[str] = (),
+    named: Iterable[str] = (),
 ) -> Rollover:
-    """Keep what hosts have proven, and which ones the next gate does not wait for.
+    """Keep what hosts have proven, which the next gate does not wait for, which every gate does.
 
     Raises:
         InputError: Something is waived and no gate is ahead.
@@ -131,7 +133,7 @@ def record(
     waived = tuple(waive)
     with home.lock(COMMAND):
         before, request = load(files)
-        after = core.prove(before, proofs)
+        after = core.name(core.prove(before, proofs), named)
         if waived:
             after = core.waive(after, waived, now)
             home.journal.append(
@@ -149,7 +151,7 @@ def offer(
     home: Home,
     files: RegistryFiles,
     passphrases: PassphraseSources,
-    hosts: Iterable[str],
+    hosts: Iterable[str] | None,
     now: datetime,
 ) -> NextLeaf:
     """Issue the certificate of the new authority; it waits to be deployed, then `switch`.
@@ -158,28 +160,28 @@ def offer(
         home: The home.
         files: The registry in it.
         passphrases: Where the new authority's passphrase comes from.
-        hosts: Every host that has to have proven that it trusts both; none once the certificate
+        hosts: Every host that has to have proven that it trusts both; None once the certificate
             is in service, which cannot be refused any more.
         now: The time, with a time zone.
 
     Raises:
         GateClosedError: One of them has not.
-        InputError: No rotation has started.
+        InputError: No rotation has started, or a renewed certificate waits.
         HomeError: The passphrase is missing or wrong, or the home is unusable.
     """
-    hosts = tuple(hosts)
+    hosts = None if hosts is None else tuple(hosts)
     before, _ = load(files)
     core.offer(before, before.offered, hosts)
+    refuse_renewal(files, before)
     secret, source = None, str(files.path(NEW_KEY))
-    issued = find_next(files)
-    known = issued is not None and issued.sha256 == before.offered
-    if not known and key_protection(read_part(files, NEW_KEY)).encrypted:
+    if find_next(files) is None and key_protection(read_part(files, NEW_KEY)).encrypted:
         secret = passphrases.existing(source)
     with home.lock(COMMAND):
         files = RegistryFiles(files.directory)
         before, request = load(files)
+        refuse_renewal(files, before)
         waiting = find_next(files)
-        if waiting is not None and waiting.sha256 == before.offered:
+        if waiting is not None:
             return waiting
         new = certificate_of(files, NEW)
         key = generate_key(request.key_type)

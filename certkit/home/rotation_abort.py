@@ -19,6 +19,7 @@ from certkit.home.rotation_files import (
     load,
     note,
     read_part,
+    refuse_renewal,
 )
 from certkit.home.waiting import NEXT_FILES
 from certkit.pki import rollover as core
@@ -35,7 +36,8 @@ def abort(
     authorities, because the registry may still serve the new one's certificate.
 
     Raises:
-        InputError: Nothing is under way, or the old authority is compromised.
+        InputError: Nothing is under way, the old authority is compromised, or a certificate that
+            was renewed since the switch waits.
         CertkitError: The old certificate has ended, so there is no way back.
     """
     with home.lock(COMMAND):
@@ -45,6 +47,8 @@ def abort(
             return before
         after = core.abort(before, now, back_to_compromised=back_to_compromised)
         switched = before.phase is Phase.SWITCHED
+        if switched:
+            refuse_renewal(files, before)
         leaf = certificate_of(files, OLD[SERVER]) if switched else files.leaf
         if leaf.not_valid_after_utc <= now and after.phase is Phase.ABORTING:
             raise CertkitError(

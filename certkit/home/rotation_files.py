@@ -22,7 +22,7 @@ from certkit.home.registry import (
     RegistryFiles,
 )
 from certkit.home.request import RegistryRequest
-from certkit.home.waiting import ARCHIVE
+from certkit.home.waiting import ARCHIVE, find_next
 from certkit.pki.bundle import fingerprint, parse_certificates, time_text
 from certkit.pki.rollover_state import Rollover
 
@@ -87,6 +87,26 @@ def certificate_of(files: RegistryFiles, name: str) -> x509.Certificate:
 def read_part(files: RegistryFiles, name: str) -> bytes:
     """The content of one of the registry's files, after checking mode and owner."""
     return read_file(files.path(name), KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE)
+
+
+def refuse_renewal(files: RegistryFiles, rollover: Rollover) -> None:
+    """Refuse a step that would take the place of a renewed certificate that waits.
+
+    It may be in service already, put there by hand, and then the home has its only key.
+
+    Raises:
+        InputError: One waits that is not what the rotation offered.
+        HomeError: What waits is damaged or lax.
+    """
+    waiting = find_next(files)
+    if waiting is not None and waiting.sha256 != rollover.offered:
+        where = files.reference
+        raise InputError(
+            f"a renewed certificate of {where} waits to be served, and would be lost",
+            f"first put it into service with certkit registry deploy {where} --next (if that was "
+            f"done by hand: certkit renew {where} --served), or throw it away with certkit renew "
+            f"{where} --discard",
+        )
 
 
 def authority_keys(files: RegistryFiles) -> tuple[str, ...]:

@@ -280,7 +280,6 @@ def test_another_zone_comes_with_the_new_authority(home: Home) -> None:
 
 def test_a_renewal_does_not_touch_what_a_rotation_offers(home: Home) -> None:
     begin(home)
-    prepare(home, sole(home), RenewalWish(), PLAIN, NOW)
     prove(home)
     propose(home)
     waiting = find_next(sole(home))
@@ -296,6 +295,28 @@ def test_a_renewal_does_not_touch_what_a_rotation_offers(home: Home) -> None:
     assert snapshot(home.path) == before
     with pytest.raises(CertkitError, match="does not serve"):
         switch(home, sole(home), fingerprint(sole(home).leaf), NOW)
+
+
+def test_no_step_takes_the_place_of_a_renewal_that_waits(home: Home) -> None:
+    """It may be in service already, put there by hand: the home has its only key."""
+    begin(home)
+    prove(home)
+    for step in (propose, back):
+        renewed = prepare(home, sole(home), RenewalWish(reuse_key=True), PLAIN, NOW)
+        before = snapshot(home.path)
+        with pytest.raises(InputError, match="would be lost") as caught:
+            step(home)
+        assert snapshot(home.path) == before
+        assert "--discard" in caught.value.hint and "deploy registry.lab" in caught.value.hint
+        # Both ways that the hint names lead on.
+        if step is propose:
+            promote(home, sole(home), renewed.sha256, NOW)
+            propose(home)
+            turn(home)
+        else:
+            assert discard(home, sole(home))
+            back(home)
+    assert read_rotation(sole(home)).phase is Phase.ABORTING
 
 
 def test_encrypted_keys(home: Home, tmp_path: Path) -> None:
