@@ -73,7 +73,8 @@ def init_import(
     """
     certificate, key, chain = files
     given = Material.read(certificate, chain, key, sources(passphrase_file))
-    report = TakenReport(import_pair(path, request, given, now), now, INIT_SCHEMA)
+    done = import_pair(path, request, given, now)
+    report = TakenReport(done, now, INIT_SCHEMA, given.warnings)
     show(words.console_for(output), report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())

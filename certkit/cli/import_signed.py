@@ -77,7 +77,7 @@ def import_signed(
     files = opened.sole_registry() if registry is None else opened.registry(registry)
     given = Material.read(certificate, chain, key, elsewhere.sources(passphrase_file))
     now = datetime.now(timezone.utc)
-    report = TakenReport(take_answer(opened, files, given, now), now, TAKEN_SCHEMA)
+    report = TakenReport(take_answer(opened, files, given, now), now, TAKEN_SCHEMA, given.warnings)
     elsewhere.show(words.console_for(output), report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())

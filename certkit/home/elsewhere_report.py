@@ -34,12 +34,15 @@ class TakenReport:
         taken: What was done.
         now: The time that remaining days refer to.
         schema: The document's: `INIT_SCHEMA` or `TAKEN_SCHEMA`.
+        warnings: What to tell of the files that it came in.
     """
 
-    def __init__(self, taken: Taken, now: datetime, schema: str) -> None:
+    def __init__(
+        self, taken: Taken, now: datetime, schema: str, warnings: tuple[str, ...] = ()
+    ) -> None:
         self.taken = taken
         self.files = taken.files
-        self.warnings = taken.warnings
+        self.warnings = (*warnings, *taken.warnings)
         self._schema = schema
         self._server = describe_certificate(taken.accepted.leaf, now)
         root = taken.accepted.root

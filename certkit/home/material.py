@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
@@ -32,10 +33,12 @@ class Material:
     Attributes:
         certificates: All of the files, in their order; none is checked yet.
         key: The server's key, where it was given.
+        warnings: What the user should be told of the files.
     """
 
     certificates: tuple[x509.Certificate, ...]
     key: PrivateKey | None = field(default=None, repr=False)
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def read(
@@ -59,7 +62,9 @@ class Material:
         """
         files = [certificate, *([chain] if chain is not None else [])]
         found = tuple(one for path in files for one in _certificates(path))
-        return cls(found, None if key is None else _key(key, passphrases))
+        if key is None:
+            return cls(found)
+        return cls(found, _key(key, passphrases), _lax(key))
 
 
 def _certificates(path: Path) -> tuple[x509.Certificate, ...]:
@@ -113,6 +118,17 @@ def _key(path: Path, passphrases: PassphraseSources) -> PrivateKey:
             else f"give the private key as PEM: openssl pkey -in {shown} -out key.pem"
         )
         raise InputError(f"{path}: {error.message.removeprefix(f'{path} ')}", hint) from None
+
+
+def _lax(path: Path) -> tuple[str, ...]:
+    mode = path.expanduser().stat().st_mode
+    # A pipe has a mode too, and nobody else can open it.
+    if not stat.S_ISREG(mode) or not mode & 0o077:
+        return ()
+    return (
+        f"others can get at the key in {path}: it has mode {stat.S_IMODE(mode):04o}; run chmod 600 "
+        f"{quote(str(path))}, and ask for another certificate if somebody may have read it",
+    )
 
 
 def _read(path: Path) -> bytes:

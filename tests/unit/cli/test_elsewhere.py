@@ -218,12 +218,31 @@ def pair(company: Company, tmp_path: Path) -> tuple[Path, Path]:
         ("-subj", "/CN=registry.lab", "-addext", "subjectAltName=DNS:registry.lab"),
     )
     shutil.copy(company.signs(folder / "request.pem"), folder / "cert.pem")
+    (folder / "key.pem").chmod(0o600)
     return folder / "cert.pem", folder / "key.pem"
 
 
 def import_words(pair: tuple[Path, Path], *more: object) -> list[object]:
     words = ("init", "registry.lab:5000", "--import-cert", pair[0], "--import-key", pair[1])
     return [*words, *more]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_key_that_others_can_read_is_told(
+    certkit: Command,
+    company: Company,
+    pair: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    mode: int,
+) -> None:
+    monkeypatch.setenv("CERTKIT_IMPORT_PASSPHRASE", "secret")
+    pair[1].chmod(mode)
+    ran = certkit(*import_words(pair, "--import-chain", company.chain), "-o", "json")
+    told = [one for one in ran.json["warnings"] if f"chmod 600 {pair[1]}" in one]
+    assert ran.code == 0 and bool(told) is (mode == 0o644)
+    assert ("others can get at" in ran.err) is (mode == 0o644)
+    words = ("import-signed", pair[0], "--chain", company.chain, "--key", pair[1], "-o", "json")
+    assert bool(certkit(*words).json["warnings"]) is (mode == 0o644)
 
 
 def test_imported_with_an_encrypted_key(
