@@ -1,13 +1,14 @@
 """One wrong password must not be tried on a thousand hosts.
 
 Hosts that share a password are logged in to one by one until one of them took it. Only the logins
-are: before a host waits for its turn it is seen to answer (`Connector.reach`), so that dead hosts
-are found out side by side, and none of them holds the turn until its connect times out.
+are: a host waits for its turn once it has greeted, so that dead hosts are found out side by side,
+and none of them holds the turn until its connect times out.
 
-That look is a connection of its own, closed before the wait. One kept open would save a round
-trip, but sshd counts who is connected and not logged in against MaxStartups, drops them after
-LoginGraceTime and, from OpenSSH 9.8 on, penalises their address for it; and the handshake slots
-that go with it would all be held by hosts that wait for one which needs a slot itself.
+It waits connected, and logs in on that connection. To hang up and to connect again would be
+simpler, but sshd penalises an address that hangs up without a login (PerSourcePenalties, OpenSSH
+9.8), by a second as it comes and by a day on some hardened hosts. It penalises those that exceed
+LoginGraceTime as well, so that a connection which waited long is given up for a fresh one. No slot
+for a handshake is held meanwhile: whose turn it is needs one itself.
 """
 
 from __future__ import annotations

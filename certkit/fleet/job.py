@@ -184,10 +184,18 @@ class Crew:
         """
         deadline = time.monotonic() + (limit or self.host_limit(job.host))
         attempt = 1
+
+        def take_turn() -> None:
+            nonlocal deadline
+            assert job.turn is not None
+            queued = job.turn.take(self.stop)
+            # Waiting for other hosts is not this one's time.
+            deadline += queued
+            job.seconds -= queued
+
         while True:
             try:
-                deadline += self._take_turn(job)
-                return work(self._connected(job))
+                return work(self._connected(job, take_turn))
             except HostError as error:
                 job.close()
                 if getattr(error, "stops_run", False):
@@ -269,18 +277,10 @@ class Crew:
             Problem(ErrorKind.INTERRUPTED, f"was {what}: {self.stop.reason}", hint),
         )
 
-    def _take_turn(self, job: Job) -> float:
-        """Wait until the host may be sent its passwords; return the seconds that others took."""
-        if job.connection is not None or job.turn is None or not job.turn.due:
-            return 0.0
-        self.connector.reach(job.host)
-        queued = job.turn.take(self.stop)
-        job.seconds -= queued
-        return queued
-
-    def _connected(self, job: Job) -> Connection:
+    def _connected(self, job: Job, take_turn: Callable[[], None]) -> Connection:
         if job.connection is None:
-            job.connection = self.connector.connect(job.host)
+            due = job.turn is not None and job.turn.due
+            job.connection = self.connector.connect(job.host, take_turn if due else None)
             job.reached = True
             job.address = job.connection.peer or job.host.address
         return job.connection

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from certkit.inventory.model import Host
 from certkit.remote.exchange import Exchange
+
+BeforeLogin = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,13 @@ class Connection(Protocol):
 class Connector(Protocol):
     """Opens connections; shared by all threads of a run and closed at its end."""
 
-    def reach(self, host: Host) -> None:
-        """See that a host answers as an SSH server, and hang up: nothing secret is sent.
-
-        Says nothing of a host behind a jump host that wants a password itself.
-
-        Raises:
-            HostError: ``dns``, ``refused``, ``timeout`` or ``network``.
-        """
-
-    def connect(self, host: Host) -> Connection:
+    def connect(self, host: Host, before_login: BeforeLogin | None = None) -> Connection:
         """Open a connection, trusting only the host key that policy allows.
+
+        Args:
+            host: Where to.
+            before_login: Called before any password is sent, once the host is seen to answer; may
+                wait, and holds up no other host meanwhile. What it raises ends the connection.
 
         Raises:
             HostError: ``dns``, ``refused``, ``timeout``, ``host_key``, ``auth`` or ``network``.

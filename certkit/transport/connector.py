@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from certkit.errors import InputError
 from certkit.inventory.model import Host
 from certkit.transport import faults
-from certkit.transport.connection import Connection, Connector
+from certkit.transport.connection import BeforeLogin, Connection, Connector
 from certkit.transport.local import LocalConnection
 from certkit.transport.options import ConnectorOptions
 from certkit.transport.watchdog import Watchdog
@@ -47,18 +47,14 @@ class _AnyConnector:
         self._ssh: SSHConnector | None = None
         self._lock = threading.Lock()
 
-    def reach(self, host: Host) -> None:
-        if self._dog.aborted:
-            raise faults.interrupted()
-        if host.connection != "local":
-            self._ssh_connector().reach(host)
-
-    def connect(self, host: Host) -> Connection:
+    def connect(self, host: Host, before_login: BeforeLogin | None = None) -> Connection:
         if self._dog.aborted:
             raise faults.interrupted()
         if host.connection == "local":
+            if before_login is not None:
+                before_login()
             return LocalConnection(host, self._dog)
-        return self._ssh_connector().connect(host)
+        return self._ssh_connector().connect(host, before_login)
 
     def abort(self) -> None:
         self._dog.abort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -25,19 +26,20 @@ _LOGIN = "the login"
 def wait_for_greeting(link: Link, host: Host, dog: Watchdog) -> None:
     """Return once the server has begun to greet, within ``host.timeouts.handshake`` seconds.
 
+    What it said is kept for `open_client`.
+
     Raises:
         HostError: ``refused`` or ``timeout``.
     """
-    with dog.lease(host.timeouts.handshake, link.cut) as lease:
-        try:
-            words = link.recv(1)
-        except OSError:  # it was reset, which says no more than an end
-            words = b""
+    greeted = False
+    # A reset says no more than an end.
+    with dog.lease(host.timeouts.handshake, link.cut) as lease, contextlib.suppress(OSError):
+        greeted = link.await_data()
     if lease.cut_off:
         raise faults.interrupted()
     if lease.fired:
         raise _too_late(host, _GREETING)
-    if not words:
+    if not greeted:
         raise faults.greeting(host.endpoint, b"")
 
 

@@ -32,6 +32,9 @@ class Link(Protocol):
     def recv(self, size: int) -> bytes:
         """Return 1 to `size` bytes, or none at the end."""
 
+    def await_data(self) -> bool:
+        """Wait until there is something to `recv`; return False at the end."""
+
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing; see the classes."""
 
@@ -82,18 +85,25 @@ class TcpLink:
     def recv(self, size: int) -> bytes:
         """Return 1 to `size` bytes, or none at the end."""
         # paramiko asks for 16 bytes, then for the rest of the packet: half the system calls go.
-        data = self._buffer
-        if not data:
-            data = self._socket.recv(_CHUNK)
-            if len(self.first_words) < _WORDS:
-                self.first_words += data[:_WORDS]
-            if _QUICKACK is not None:
-                # The kernel falls back by itself, so this is said again after every read. The
-                # peer may have reset the connection by now; the next read will tell.
-                with contextlib.suppress(OSError):
-                    self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        data = self._buffer or self._read()
         self._buffer = data[size:]
         return data[:size]
+
+    def await_data(self) -> bool:
+        """Wait until there is something to `recv`; return False at the end."""
+        self._buffer = self._buffer or self._read()
+        return bool(self._buffer)
+
+    def _read(self) -> bytes:
+        data = self._socket.recv(_CHUNK)
+        if len(self.first_words) < _WORDS:
+            self.first_words += data[:_WORDS]
+        if _QUICKACK is not None:
+            # The kernel falls back by itself, so this is said again after every read. The peer
+            # may have reset the connection by now; the next read will tell.
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        return data
 
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: `close` and `cut` wake whoever waits."""
@@ -124,6 +134,7 @@ class ChannelLink:
         self._peer = peer
         self._closed = False
         self._sending = threading.Lock()
+        self._buffer = b""
         self.first_words = b""
 
     def send(self, data: bytes) -> int:
@@ -137,6 +148,16 @@ class ChannelLink:
 
     def recv(self, size: int) -> bytes:
         """Return 1 to `size` bytes, or none at the end."""
+        data = self._buffer or self._read(size)
+        self._buffer = data[size:]
+        return data[:size]
+
+    def await_data(self) -> bool:
+        """Wait until there is something to `recv`; return False at the end."""
+        self._buffer = self._buffer or self._read(_WORDS)
+        return bool(self._buffer)
+
+    def _read(self, size: int) -> bytes:
         data = self._channel.recv(size)
         if len(self.first_words) < _WORDS:
             self.first_words += data

@@ -18,7 +18,7 @@ from certkit.transport import faults
 from certkit.transport.agent import Agents
 from certkit.transport.bastions import Bastions
 from certkit.transport.client import Client
-from certkit.transport.connection import Answer
+from certkit.transport.connection import Answer, BeforeLogin
 from certkit.transport.conversation import run_exchange
 from certkit.transport.dial import dial, resolve
 from certkit.transport.handshake import bounded, close_client, open_client, wait_for_greeting
@@ -34,6 +34,8 @@ from certkit.transport.watchdog import Lease, Watchdog
 _CHUNK = 64 * 1024
 # Seconds that the exit status may follow the end of output.
 _STATUS_SECONDS = 30.0
+# How long a connection may wait for its login: sshd's LoginGraceTime is 120 s, and often cut to 30.
+_UNUSED = 15.0
 # Beyond an exchange's own limit, for a channel on which even sending blocks.
 _GRACE = 5.0
 # What any call on a channel may raise once its connection is gone.
@@ -186,25 +188,22 @@ class SSHConnector:
         self._identities = Identities(KeyFiles(options.passphrase_prompt), self._agents)
         self._limiter = HandshakeLimiter(options)
         # Their own, so that no login waits behind hosts which do not answer.
-        self._looks = HandshakeLimiter(options)
+        self._dials = HandshakeLimiter(options)
         self._bastions = Bastions(self._open, dog)
         _quieten(options.verbose)
         _allow_files()
 
-    def reach(self, host: Host) -> None:
-        """See that a host answers; see `certkit.transport.connection.Connector.reach`."""
-        if any(hop.password for hop in host.jump):
-            # On the way there a password would be sent.
-            return
-        with _room_for_threads(), self._link(host, host.jump, self._looks) as link:
-            try:
-                wait_for_greeting(link, host, self._dog)
-            finally:
-                link.close()
-
-    def connect(self, host: Host) -> SSHConnection:
+    def connect(self, host: Host, before_login: BeforeLogin | None = None) -> SSHConnection:
         """Open a connection; see `certkit.transport.connection.Connector.connect`."""
-        return SSHConnection(self._open(host, host.jump), host, self._dog)
+        if before_login is None:
+            client = self._open(host, host.jump)
+        elif any(hop.password for hop in host.jump):
+            # On the way there a password would be sent.
+            before_login()
+            client = self._open(host, host.jump)
+        else:
+            client = self._open_ahead(host, before_login)
+        return SSHConnection(client, host, self._dog)
 
     def close(self) -> None:
         """Release bastions and agents."""
@@ -216,6 +215,33 @@ class SSHConnector:
         offers = self._identities.offers(host)
         with _room_for_threads(), self._link(host, hops, self._limiter) as link:
             return open_client(link, host, offers, self._host_keys, self._dog)
+
+    def _open_ahead(self, host: Host, before_login: BeforeLogin) -> Client:
+        """Connect, wait without holding a handshake's place, and log in."""
+        offers = self._identities.offers(host)
+        with _room_for_threads():
+            with self._link(host, host.jump, self._dials) as link:
+                try:
+                    wait_for_greeting(link, host, self._dog)
+                except BaseException:
+                    link.close()
+                    raise
+            since = time.monotonic()
+            try:
+                before_login()
+            except BaseException:
+                link.close()
+                raise
+            if time.monotonic() - since > _UNUSED:
+                link.close()
+                return self._open(host, host.jump)
+            try:
+                with self._limiter.slot((host.jump, link.peer), host.jump or None):
+                    self._refuse_if_aborted()
+                    return open_client(link, host, offers, self._host_keys, self._dog)
+            except BaseException:
+                link.close()
+                raise
 
     @contextlib.contextmanager
     def _link(
@@ -233,7 +259,7 @@ class SSHConnector:
         addresses = resolve(host.address, host.port, deadline, self._dog)
         # Waiting for a place below is this side's doing, so it does not count.
         left = deadline - time.monotonic()
-        with limiter.slot(addresses[0].sockaddr[0], None):
+        with limiter.slot((hops, addresses[0].sockaddr[0]), None):
             self._refuse_if_aborted()
             sock = dial(addresses, host.endpoint, left, self._dog)
             yield _tcp_link(sock, host)

@@ -21,7 +21,9 @@ from certkit.fleet.stop import Stop
 from certkit.inventory.model import Host, Timeouts
 from certkit.remote.report import FileReport, PlaceReport, RuntimeReport
 from certkit.secret import Secret
+from certkit.transport import ssh
 from certkit.transport.connection import Connection, Connector
+from tests.ssh import stub
 from tests.ssh.fickle import PASSWORD, Fickle, fickle_server
 from tests.ssh.sshd import Sshd, free_port
 from tests.unit.fleet.fakes import PATH, STATE
@@ -103,6 +105,11 @@ def fleet_of(
         yield fleet
 
 
+def spoken_to(server: Fickle) -> bool:
+    """Whether the client has greeted it, beyond connecting."""
+    return any(getattr(one, "remote_version", "") for one in server._open)
+
+
 def test_dead_hosts_are_dialled_side_by_side(tmp_path: Path, connector: Connector) -> None:
     with fleet_of(tmp_path, live=10, dead=10) as fleet:
         began = time.monotonic()
@@ -112,6 +119,8 @@ def test_dead_hosts_are_dialled_side_by_side(tmp_path: Path, connector: Connecto
     # One connect timeout takes 1.5 s, ten take 15.
     assert 1.4 < seconds < 6
     assert fleet.passwords == 10
+    # Nobody was hung up on: sshd penalises an address for that.
+    assert [server.connections for server in fleet.servers.values()] == [1] * 10
     first_live = min(when for outcome, when in fleet.ended.values() if outcome == "unchanged")
     first_dead = min(when for outcome, when in fleet.ended.values() if outcome == "unreachable")
     assert first_live < first_dead, "the living waited for the dead"
@@ -131,9 +140,11 @@ def test_a_stop_ends_the_wait_at_the_gate(tmp_path: Path, connector: Connector) 
         stop = Stop()
         run = threading.Thread(target=fleet.distribute, args=(connector, stop))
         run.start()
-        # Each was looked at once, and one of them is being logged in to.
+        # Each is connected, and one of them has been greeted back: its login begins.
         deadline = time.monotonic() + 20
-        while sum(server.connections for server in fleet.servers.values()) < 7:
+        while not (first := [name for name, one in fleet.servers.items() if spoken_to(one)]) or any(
+            server.connections == 0 for server in fleet.servers.values()
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         stopped = time.monotonic()
@@ -141,8 +152,9 @@ def test_a_stop_ends_the_wait_at_the_gate(tmp_path: Path, connector: Connector) 
         while len(fleet.ended) < 5 and time.monotonic() < stopped + 10:
             time.sleep(0.01)
         seconds = time.monotonic() - stopped
-        others = [name for name, server in fleet.servers.items() if server.connections == 1]
+        others = [name for name in fleet.servers if name not in first]
         assert len(others) == 5
+        assert all(server.connections == 1 for server in fleet.servers.values())
         assert {name: fleet.ended[name][0] for name in others} == dict.fromkeys(others, "skipped")
         assert seconds < 2
         connector.abort()
@@ -154,26 +166,53 @@ def test_a_stop_ends_the_wait_at_the_gate(tmp_path: Path, connector: Connector) 
     ("mode", "kind"),
     [("silent", ErrorKind.TIMEOUT), ("eof", ErrorKind.REFUSED), ("reset", ErrorKind.REFUSED)],
 )
-def test_a_server_that_does_not_greet_is_not_reached(
+def test_a_server_that_does_not_greet_never_has_its_turn(
     mode: str, kind: ErrorKind, tmp_path: Path, connector: Connector
 ) -> None:
     with fickle_server(tmp_path, mode) as server:
         with pytest.raises(HostError) as caught:
-            connector.reach(server.host_entry())
+            connector.connect(server.host_entry(), pytest.fail)
         assert caught.value.kind is kind and caught.value.unreachable
 
 
-def test_a_host_behind_a_bastion_is_looked_at_through_it(sshd: Sshd, connector: Connector) -> None:
+def test_a_connection_that_waited_long_is_given_up_for_a_fresh_one(
+    sshd: Sshd, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sshd.log.count("Accepted publickey")
+    peers = []
+    for unused in (15.0, 0.1):
+        monkeypatch.setattr(ssh, "_UNUSED", unused)
+        connection = connector.connect(sshd.host_entry(), lambda: time.sleep(0.2))
+        peers.append(connection.peer)
+        assert connection.run(stub.exchange()).status == 0
+        connection.close()
+    assert peers == [sshd.host] * 2
+    assert sshd.log.count("Accepted publickey") == before + 2
+
+
+def test_a_host_behind_a_bastion_waits_for_its_turn_behind_it(
+    sshd: Sshd, connector: Connector
+) -> None:
     hop = sshd.host_entry(name="bastion")
-    connector.reach(sshd.host_entry(jump=(hop,)))
+    turns: list[str] = []
+    connection = connector.connect(sshd.host_entry(jump=(hop,)), lambda: turns.append("live"))
+    assert connection.run(stub.exchange()).status == 0
+    connection.close()
     with pytest.raises(HostError, match="cannot be reached from bastion on"):
-        connector.reach(sshd.host_entry(port=free_port(), jump=(hop,)))
+        connector.connect(
+            sshd.host_entry(port=free_port(), jump=(hop,)), lambda: turns.append("dead")
+        )
+    assert turns == ["live"]
 
 
-def test_no_password_is_sent_to_a_bastion_for_a_look(
+def test_no_password_is_sent_to_a_bastion_before_the_turn(
     sshd: Sshd, tmp_path: Path, connector: Connector
 ) -> None:
+    def stopped() -> None:
+        raise InterruptedError
+
     with fickle_server(tmp_path, methods="password") as server:
         hop = server.host_entry(name="bastion", identity_files=(), password=Secret("wrong"))
-        connector.reach(sshd.host_entry(jump=(hop,)))
+        with pytest.raises(InterruptedError):
+            connector.connect(sshd.host_entry(jump=(hop,)), stopped)
         assert server.connections == 0

@@ -25,7 +25,7 @@ from certkit.remote.report import (
 from certkit.remote.retire import RetireReport, RetireResult, RetireWhy
 from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.state import HostState, RuntimeChoice, RuntimeState
-from certkit.transport.connection import Answer, Connection
+from certkit.transport.connection import Answer, BeforeLogin, Connection
 
 REGISTRY = RegistryReference.parse("registry.lab:5000")
 PATH = "/etc/docker/certs.d/registry.lab:5000/ca.crt"
@@ -60,7 +60,7 @@ class Machine:
         daemon: Whether the daemon runs; None for a runtime without one.
         restart: How its restart ends.
         connect: Errors of the first connects, in order.
-        reach: How it answers whoever only looks: never with the error, and after so many seconds.
+        reach: How it answers before any login: never with the error, and after so many seconds.
         cut: How many restarts lose their link; True in `cut_after` when the restart is done then.
         clock: Seconds its clock is ahead.
         meanwhile: How another run's restart ended, before this one's.
@@ -138,13 +138,13 @@ class FakeFleet:
             for name in self.machines
         ]
 
-    def reach(self, host: Host) -> None:
+    def connect(self, host: Host, before_login: BeforeLogin | None = None) -> Connection:
         error, seconds = self.machines[host.name].reach
         time.sleep(seconds)
         if error is not None:
             raise error
-
-    def connect(self, host: Host) -> Connection:
+        if before_login is not None:
+            before_login()
         with self.lock:
             self.connects[host.name] = self.connects.get(host.name, 0) + 1
             errors = self.machines[host.name].connect

@@ -211,7 +211,7 @@ def test_a_link_that_stays_lost_says_that_a_restart_was_under_way() -> None:
     fleet = fleet_of(1, cut=1)
     connect = fleet.connect
 
-    def once(host: Any) -> Any:
+    def once(host: Any, before_login: Any = None) -> Any:
         if fleet.names("restart"):
             raise unreachable()
         return connect(host)

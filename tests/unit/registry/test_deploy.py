@@ -59,7 +59,7 @@ class Registry:
         self.steps: list[str] = []
         self.peer = "10.0.0.1"
 
-    def connect(self, _host: Host) -> Registry:
+    def connect(self, _host: Host, _before_login: object = None) -> Registry:
         return self
 
     def run(self, exchange: Exchange) -> Answer:
@@ -198,7 +198,7 @@ def test_a_check_looks_on_the_host_only(files: RegistryFiles) -> None:
 
 def test_an_unreachable_host(files: RegistryFiles) -> None:
     class Gone(Registry):
-        def connect(self, _host: Host) -> Registry:
+        def connect(self, _host: Host, _before_login: object = None) -> Registry:
             raise HostError(ErrorKind.REFUSED, "refused", unreachable=True)
 
     ended = go(Gone(), files, silent)
