@@ -137,7 +137,7 @@ def renew(
     from certkit.home.home import Home, home_path
     from certkit.home.passphrase import PassphraseSources
     from certkit.home.renewal import RenewalWish, is_due, prepare, refuse_useless
-    from certkit.home.renewed import RenewReport, promoted_json, promoted_words
+    from certkit.home.renewed import RenewReport, promoted_json, promoted_words, status_json
     from certkit.home.request import Origin
     from certkit.home.requesting import discard_request
 
@@ -163,6 +163,8 @@ def renew(
     if discard:
         gone = waiting.discard(opened, files) | discard_request(opened, files)
         words.say(console, "Thrown away." if gone else "No new certificate is waiting.")
+        if output is DocumentOutput.JSON:
+            words.say_json(status_json(files, "discarded" if gone else "nothing"))
         return
     if served:
         seen = _seen(replace(flags, registry=files.reference.text), files, witnesses)
@@ -174,6 +176,8 @@ def renew(
         return
     if window is not None:
         if not is_due(files, window, now):
+            if output is DocumentOutput.JSON:
+                words.say_json(status_json(files, "not_due"))
             return
         refuse_useless(files)
     made = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from certkit.home.home import Home, home_path
-from certkit.home.registry import SERVER, SERVER_KEY
+from certkit.home.registry import SERVER, SERVER_KEY, RegistryFiles
 from certkit.home.waiting import NEXT, NEXT_KEY, NextLeaf, Promoted
 from certkit.pki.bundle import colons
 from certkit.pki.describe import describe_certificate
@@ -53,17 +53,16 @@ class RenewReport:
     @property
     def next_steps(self) -> list[tuple[str, str]]:
         """What to do next: a sentence and a command to paste."""
-        directory, reference = self.waiting.files.directory, self.waiting.files.reference
-        sources = " ".join(shlex.quote(str(directory / name)) for name in (NEXT, NEXT_KEY))
+        where = f"{self.waiting.files.reference}{home_option(self.home)}"
         return [
             (
-                f"Put both files where the registry reads its {SERVER} and {SERVER_KEY}, under "
-                "those names, and restart it",
-                f"ls -l {sources}",
+                "Put it into service, where the inventory names the registry's machine",
+                f"certkit registry deploy {where} -i hosts.yaml --next",
             ),
             (
-                "When it serves the new certificate, make that the current one",
-                f"certkit renew {reference} --served{home_option(self.home)}",
+                f"Or put both files in the place of the registry's {SERVER} and {SERVER_KEY} "
+                "yourself, restart it, and make them the current ones",
+                f"certkit renew {where} --served",
             ),
         ]
 
@@ -117,6 +116,18 @@ def promoted_json(done: Promoted) -> dict[str, Any]:
         "new_aliases": [alias.text for alias in done.new_aliases],
         "new_names": [name.text for name in done.new_names],
     }
+
+
+def status_json(
+    files: RegistryFiles, status: Literal["discarded", "not_due", "nothing"]
+) -> dict[str, Any]:
+    """The document of ``certkit renew -o json`` where no certificate was made.
+
+    Args:
+        files: The registry.
+        status: ``discarded``; ``nothing`` where nothing waited to be; ``not_due``.
+    """
+    return {"schema": SCHEMA, "status": status, **files.request.to_json()}
 
 
 def home_option(home: Home) -> str:

@@ -174,10 +174,10 @@ def test_an_existing_container(fleet: Fleet, operator: Operator) -> None:
         assert only(types(operator, "deploy"))["outcome"] == "unchanged"
         before, old = container_start(machine, "theirs"), home_says(operator)
         known = str(operator.lab.known_hosts())
-        options = ("--known-hosts", known, "-o", "json")
-        quiet = operator.types("renew", REGISTRY, "--if-due", "30d", "--deploy", *options)
+        options = ("--deploy", "--known-hosts", known)
+        quiet = operator.types("renew", REGISTRY, "--if-due", "30d", *options)
         assert (quiet.stdout, quiet.stderr) == ("", "")
-        run = operator.types("renew", REGISTRY, "--if-due", "900d", "--deploy", *options)
+        run = operator.types("renew", REGISTRY, "--if-due", "900d", *options, "-o", "json")
         assert only(run)["outcome"] == "changed"
         assert home_says(operator) != old
         assert container_start(machine, "theirs") != before

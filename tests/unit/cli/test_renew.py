@@ -60,6 +60,20 @@ def test_quiet_while_nothing_is_due(certkit: Command) -> None:
     assert certkit("renew", "--if-due", "soon").code == 2
 
 
+def test_whoever_asks_for_json_gets_one_document(certkit: Command) -> None:
+    for words, status in (
+        (("--if-due", "30d"), "not_due"),
+        (("--if-due", "30d", "--deploy"), "not_due"),
+        (("--discard",), "nothing"),
+        ((), "prepared"),
+        (("--discard",), "discarded"),
+    ):
+        ran = certkit("renew", *words, "-o", "json")
+        assert (ran.code, ran.json["status"]) == (0, status)
+        assert ran.json["schema"] == "certkit.renew/1"
+        assert ran.json["registry"] == "registry.lab:5000"
+
+
 def test_a_passphrase_is_needed_and_nobody_can_be_asked(certkit: Command, tmp_path: Path) -> None:
     (tmp_path / "one").write_text("one\n")
     (tmp_path / "one").chmod(0o600)
