@@ -105,8 +105,9 @@ def explain(answer: Answer, become: Become, command: Command) -> HostError:
             f"lets {tool} run only on a terminal{quoted}",
             "remove `requiretty` for this user in sudoers (Defaults:USER !requiretty)",
         )
-    # sudo never refuses without a word on stderr; `nologin` says its own on stdout.
-    if answer.status != 1 or not answer.stderr.strip():
+    # `nologin` says its word on stdout, sudo on stderr. Silence counts as a refused password: to
+    # try a refused one on the next host is worse than to stop for nothing.
+    if answer.status != 1 or (answer.stdout.strip() and not answer.stderr.strip()):
         return _no_shell(answer)
     if command.password is None:
         return _sudo(
