@@ -41,7 +41,7 @@ _COMMANDS = (
     ("backup", "backup", "backup", "Write the whole home into one encrypted file."),
     ("restore", "backup", "restore", "Make a home from a back-up."),
     ("log", "log", "log", "Show who did what, when, to which hosts."),
-    ("schema", "schema", "schema", "Print a JSON Schema: fleet, inventory, rotation."),
+    ("schema", "schema", "schema", "Print the JSON Schema of the inventory or a report."),
     ("demo", "demo", "demo", "Show the whole job on an embedded fleet."),
     ("registry", "registry", "app", "Put the registry's own certificate into service."),
     ("rotate", "rotate", "app", "Replace the authority without a failed pull."),

@@ -168,9 +168,9 @@ class RequestReport:
         """What to do next: a sentence and a command to paste."""
         where = f"{self.files.reference}{home_option(self.requested.home)}"
         return [
-            ("Send the request to the authority", f"cat {self.files.path(REQUEST)}"),
             (
-                "When it answers, with the certificate and those of the authorities above it",
+                f"Send {self.files.path(REQUEST)} to the authority; when it answers, with the "
+                "certificate and those of the authorities above it",
                 f"certkit import-signed signed.crt --chain chain.crt {where}",
             ),
         ]
@@ -222,14 +222,14 @@ class DueReport:
     @property
     def next_steps(self) -> Steps:
         """What to do next: a sentence and a command to paste."""
-        waits = self._files.path(REQUEST)
+        waits, take = self._files.path(REQUEST), f"certkit import-signed signed.crt {self._where}"
         if waits.exists():
-            ask = ("A request waits for its answer", f"cat {waits}")
+            asked = [(f"Take the authority's answer to the request in {waits}", take)]
         else:
-            ask = ("Make a request for the authority", f"certkit renew {self._where} --csr")
+            ask = f"certkit renew {self._where} --csr"
+            asked = [("Make a request for the authority", ask), ("Take its answer", take)]
         return [
-            ask,
-            ("Take its answer", f"certkit import-signed signed.crt {self._where}"),
+            *asked,
             (
                 "Or take a new certificate with its key",
                 f"certkit import-signed signed.crt --key signed.key {self._where}",

@@ -199,8 +199,12 @@ def unusable(what: str, path: Path, error: OSError) -> HomeError:
         errno.EROFS: "the file system is read-only; choose another place with --home",
         errno.EACCES: "choose a place you may write to with --home",
         errno.EPERM: "choose a place you may write to with --home",
+        errno.ENOENT: "check the path, or choose another place with --home",
+        errno.ENOTDIR: "a file stands in the way; choose another place with --home",
+        errno.ENAMETOOLONG: "choose a shorter path with --home",
     }
-    return HomeError(f"{what} {path}: {reason}", hints.get(error.errno or 0, ""))
+    other = "check the disk and the path, then run the command again"
+    return HomeError(f"{what} {path}: {reason}", hints.get(error.errno or 0, other))
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

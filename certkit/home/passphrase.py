@@ -85,7 +85,9 @@ class PassphraseSources:
         if not first:
             if optional:
                 return None
-            raise InputError("the passphrase is empty", "use --no-passphrase to remove it")
+            raise InputError(
+                "the passphrase is empty", "give one, or leave the key plain with --no-passphrase"
+            )
         if self.ask("The same again: ") != first:
             raise InputError("the two passphrases differ", "run the command again")
         return Secret(first)

@@ -155,6 +155,7 @@ def test_asked_for_signed_by_openssl_and_renewed(
     ran = certkit("init", "registry.lab:5000", "--csr", "--san", "10.0.0.9", "-o", "json")
     assert (ran.code, ran.json["schema"], ran.json["status"]) == (0, "certkit.init/1", "unchanged")
     request = Path(ran.json["request"])
+    assert [command.split()[:2] for command in ran.json["next"]] == [["certkit", "import-signed"]]
     for command in (["renew"], ["inspect", "registry.lab:5000", "--live"], ["renew", "--discard"]):
         ran = certkit(*command)
         assert ran.code in (1, 3), command
@@ -183,6 +184,9 @@ def test_asked_for_signed_by_openssl_and_renewed(
     assert certkit("renew", "--san", "b.lab").code == 2
     ran = certkit("renew", "--csr", "-o", "json")
     assert (ran.code, ran.json["status"]) == (0, "requested")
+    due = certkit("renew", "--if-due", "400d", "-o", "json").json
+    assert str(files) in due["request"]
+    assert all(command.startswith("certkit import-signed") for command in due["next"])
     ran = certkit("import-signed", company.signs(Path(ran.json["request"])), "-o", "json")
     assert (ran.code, ran.json["status"], ran.json["new_root"]) == (0, "prepared", False)
     assert ran.json["certificate"].endswith("server-next.crt")

@@ -134,6 +134,16 @@ def test_an_unusable_home_is_three(certkit: Command, tmp_path: Path) -> None:
     assert list((tmp_path / "H").iterdir()) == []
 
 
+def test_a_home_that_cannot_be_made_is_told_with_a_way_out(
+    certkit: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for home in (tmp_path / "file" / "H", tmp_path / ("x" * 300)):
+        ran = certkit("init", "registry.lab:5000", "--no-passphrase", "--home", home)
+        assert ran.code == 3 and "cannot make" in ran.err, ran
+        assert "hint: " in ran.err and "--home" in ran.err
+
+
 def test_the_inventory_names_the_registry(certkit: Command, tmp_path: Path) -> None:
     text = "registry: registry.lab:5000\nhosts: [build-01]\n"
     (tmp_path / "hosts.yaml").write_text(text)

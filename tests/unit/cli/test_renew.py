@@ -37,6 +37,8 @@ def test_made_and_then_served(
     ran = certkit("renew")
     assert ran.code == 0 and "still in service" in ran.out and not ran.err
     assert "certkit renew registry.lab:5000 --served" in ran.out
+    assert "certkit registry deploy registry.lab:5000 -i hosts.yaml --next" in ran.out
+    assert "ls -l" not in ran.out
     assert "PRIVATE KEY" not in ran.out
     ran = certkit("renew", "-o", "json")
     assert ran.code == 0 and ran.json["status"] == "unchanged"

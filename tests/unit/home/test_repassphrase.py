@@ -97,6 +97,9 @@ def test_nobody_to_ask_names_the_flags(home: Home, tmp_path: Path) -> None:
     change(home, NOTHING, from_file(tmp_path, "first"))
     with pytest.raises(InputError, match="no new passphrase"):
         change(home, from_file(tmp_path, "first"), NOTHING)
+    with pytest.raises(InputError, match="empty") as caught:
+        change(home, from_file(tmp_path, "first"), PassphraseSources(ask=lambda _: ""))
+    assert "plain with --no-passphrase" in caught.value.hint
 
 
 def test_asked_on_a_terminal(home: Home) -> None:
