@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from certkit.pki.rollover_state import Phase, Rollover
+from certkit.pki.rollover_state import VANISHED, Phase, Rollover
 
 SCHEMA = "certkit.rotation/1"
 
@@ -50,6 +50,12 @@ class RotationReport:
         return state.missing(self.hosts)
 
     @property
+    def listed(self) -> tuple[str, ...]:
+        """Every host of the inventory, then those that have left it while a gate is ahead."""
+        state = self.rollover
+        return (*self.hosts, *(state.vanished(self.hosts) if state.phase.under_way else ()))
+
+    @property
     def open(self) -> bool:
         """Whether something remains to be done: a step, or a host that lacks the last trust."""
         ended = self.rollover.phase in (Phase.FINISHED, Phase.ABORTED)
@@ -66,7 +72,7 @@ class RotationReport:
         """A sentence and a command; both empty while idle."""
         phase = self.rollover.phase
         if phase is Phase.STARTED:
-            if self.missing:
+            if any(why != VANISHED for _, why in self.missing):
                 return "bring the trust to the hosts that lack it", "certkit rotate start"
             return "put the new certificate into service", "certkit rotate switch"
         if phase is Phase.SWITCHED:
@@ -102,7 +108,7 @@ class RotationReport:
                     "waived": name in self.waived,
                     "proven_at": proofs[name].at.isoformat() if name in proofs else None,
                 }
-                for name in self.hosts
+                for name in self.listed
             ],
             "next": self.next_step[1] or None,
         }

@@ -12,6 +12,7 @@ from certkit.fleet.directory import Wanted
 from certkit.fleet.proving import host_proofs, served_otherwise
 from certkit.fleet.report import FleetReport, HostResult
 from certkit.home import rotation
+from certkit.inventory.folding import fold_names
 from certkit.operations.run import Run, now, targets_of
 from certkit.pki.bundle import fingerprint
 
@@ -66,7 +67,8 @@ def refuse_unknown(run: Run, hosts: Sequence[str]) -> None:
     Raises:
         InputError: The inventory does not know one.
     """
-    unknown = sorted(set(hosts) - {host.name for host in run.hosts})
+    known = {host.name for host in run.hosts} | set(rotation.read_rotation(run.files).known)
+    unknown = sorted(set(hosts) - known)
     if unknown:
         raise InputError(
             f"--waive: the inventory has no host {unknown[0]}", "see certkit inventory"
@@ -80,8 +82,24 @@ def waive_hosts(run: Run, hosts: Sequence[str]) -> None:
         InputError: The inventory does not know one.
     """
     refuse_unknown(run, hosts)
+    _tell_of_skipped(run)
     if hosts:
         rotation.record(run.home, run.files, now(), waive=hosts)
+
+
+def name_hosts(run: Run) -> None:
+    """Record whom the gates will wait for, even where the inventory has lost them by then."""
+    rotation.record(run.home, run.files, now(), named=[host.name for host in run.hosts])
+    _tell_of_skipped(run)
+
+
+def _tell_of_skipped(run: Run) -> None:
+    skipped = [host.name for host in run.inventory.hosts if host.skip]
+    if skipped:
+        run.warn(
+            f"left out, because the inventory says skip: {fold_names(skipped)}; nothing is known "
+            "of the trust there"
+        )
 
 
 def without(report: FleetReport, waived: Collection[str]) -> FleetReport:

@@ -18,7 +18,7 @@ from certkit.home.rotation_report import RotationReport
 from certkit.home.waiting import NEXT, NEXT_KEY
 from certkit.inventory.folding import fold, fold_names
 from certkit.operations.distributing import Distribution, distribute
-from certkit.operations.gates import prove, refuse_unknown, waive_hosts, without
+from certkit.operations.gates import name_hosts, prove, refuse_unknown, waive_hosts, without
 from certkit.operations.run import Run, now
 from certkit.operations.serving import in_service, seen_from_here, serve
 from certkit.pki.constraints import Permit
@@ -68,6 +68,7 @@ class Rotating:
         if not self._state.phase.under_way:
             secret = self._new_passphrase(passphrases)
         rotation.start(run.home, run.files, secret, now(), permits=parsed, compromised=compromised)
+        name_hosts(run)
         code = self._bring_trust()
         if code is not ExitCode.INTERRUPTED and not compromised:
             run.say(
@@ -104,7 +105,7 @@ class Rotating:
                 if run.stop.interrupted:
                     return ExitCode.INTERRUPTED
         # What is in service already cannot be refused any more.
-        hosts = () if in_service else self._names
+        hosts = None if in_service else self._names
         offered = rotation.offer(run.home, run.files, passphrases, hosts, now())
         for warning in offered.warnings:
             run.warn(warning)

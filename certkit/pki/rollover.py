@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from certkit.errors import CertkitError, InputError
-from certkit.pki.rollover_state import HostProof, Phase, Rollover, Waiver
+from certkit.pki.rollover_state import VANISHED, HostProof, Phase, Rollover, Waiver
 
 _CURES = {"switch": "rotate start", "finish": "distribute"}
 
@@ -31,10 +31,12 @@ class GateClosedError(CertkitError):
     def __init__(self, step: str, missing: tuple[tuple[str, str], ...]) -> None:
         shown = "; ".join(f"{host} {why}" for host, why in missing[:5])
         more = f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
+        gone = any(why == VANISHED for _, why in missing)
+        back = "put back into the inventory what has left it, " if gone else ""
         super().__init__(
             f"rotate {step} is refused, nothing was changed: {shown}{more}",
-            f"bring them the trust with certkit {_CURES[step]}, or leave one out, on the record, "
-            "with --waive HOST",
+            f"{back}bring them the trust with certkit {_CURES[step]}, or leave one out, on the "
+            "record, with --waive HOST",
         )
         self.missing = missing
 
@@ -78,11 +80,18 @@ def waive(rollover: Rollover, hosts: Iterable[str], now: datetime) -> Rollover:
     return replace(rollover, waivers=(*rollover.waivers, *added))
 
 
-def offer(rollover: Rollover, leaf: str, hosts: Iterable[str]) -> Rollover:
+def name(rollover: Rollover, hosts: Iterable[str]) -> Rollover:
+    """Record hosts that the gates wait for, whether or not the inventory names them then."""
+    if rollover.phase is not Phase.STARTED:
+        return rollover
+    return replace(rollover, named=rollover.named | frozenset(hosts))
+
+
+def offer(rollover: Rollover, leaf: str, hosts: Iterable[str] | None) -> Rollover:
     """A certificate of the new authority may go into service: the first half of the switch.
 
     The gate stands here and not at `switch`: what is in service already cannot be refused. Until
-    it is, the gate asks again each time.
+    it is, the gate asks again each time; None for `hosts` says that it is.
 
     Raises:
         GateClosedError: A host has not proven that it trusts both.
@@ -90,7 +99,7 @@ def offer(rollover: Rollover, leaf: str, hosts: Iterable[str]) -> Rollover:
     """
     _require(rollover, "switch", Phase.STARTED)
     # Without an overlap there is nothing to wait for: the hosts lose the registry either way.
-    missing = () if rollover.compromised else rollover.missing(hosts)
+    missing = () if rollover.compromised or hosts is None else rollover.missing(hosts)
     if missing:
         raise GateClosedError("switch", missing)
     return replace(rollover, offered=leaf)

@@ -29,6 +29,9 @@ class Phase(str, Enum):
         return self in (Phase.STARTED, Phase.SWITCHED, Phase.ABORTING)
 
 
+VANISHED = "has left the inventory, or is skipped by it"
+
+
 @dataclass(frozen=True)
 class HostProof:
     """What one host has proven.
@@ -75,6 +78,7 @@ class Rollover:
         offered: The certificate of the new authority that may be in service; empty before.
         proofs: The latest of each host.
         waivers: All that were given.
+        named: Hosts that the inventory named when it was started; see `vanished`.
     """
 
     phase: Phase = Phase.IDLE
@@ -85,6 +89,7 @@ class Rollover:
     offered: str = ""
     proofs: tuple[HostProof, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    named: frozenset[str] = frozenset()
 
     @property
     def trusted(self) -> frozenset[str]:
@@ -97,15 +102,29 @@ class Rollover:
             return frozenset({self.new})
         return frozenset({self.old, self.new})
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every host that was named or has proven something since it was started."""
+        return tuple(sorted(self.named | {proof.host for proof in self.proofs}))
+
+    def vanished(self, hosts: Iterable[str]) -> tuple[str, ...]:
+        """Which of the known hosts are not among these: nobody asks them any more."""
+        present = set(hosts)
+        return tuple(host for host in self.known if host not in present)
+
     def missing(self, hosts: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """Which hosts keep the next gate closed, and why; waived ones do not.
 
         After the end there is no gate: these are the hosts that may not have what it ended with.
-        A host that has no proof, was not reached for instance, is not proven.
+        A host that has no proof, was not reached for instance, is not proven; one that has left
+        the inventory may be there all the same.
         """
+        hosts = tuple(dict.fromkeys(hosts))
         proofs = {proof.host: proof for proof in self.proofs}
         waived = {waiver.host for waiver in self.waivers if waiver.phase is self.phase}
-        listed = ((host, self._lacks(proofs.get(host))) for host in dict.fromkeys(hosts))
+        listed = [(host, self._lacks(proofs.get(host))) for host in hosts]
+        if self.phase.under_way:
+            listed += [(host, VANISHED) for host in self.vanished(hosts)]
         return tuple((host, why) for host, why in listed if why and host not in waived)
 
     def _lacks(self, proof: HostProof | None) -> str:
@@ -132,6 +151,7 @@ class Rollover:
         """The values for the file that keeps it."""
         values = asdict(self)
         values["phase"] = self.phase.value
+        values["named"] = sorted(self.named)
         values["since"] = _text(self.since)
         values["proofs"] = [
             {
@@ -176,6 +196,7 @@ class Rollover:
                 Waiver(one["host"], Phase(one["phase"]), datetime.fromisoformat(one["at"]))
                 for one in values["waivers"]
             ),
+            frozenset(values.get("named", ())),
         )
 
 

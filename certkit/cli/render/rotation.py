@@ -81,9 +81,9 @@ def _gate(step: str, found: RotationReport, error: CertkitError | None) -> Eleme
     """Return the step and the hosts as cases: what was refused, and what lacks proof, fails."""
     lacks = dict(found.missing)
     failed = len(lacks) + (error is not None)
-    counts = {"tests": str(len(found.hosts) + 1), "failures": str(failed)}
+    counts = {"tests": str(len(found.listed) + 1), "failures": str(failed)}
     suite = ElementTree.Element("testsuite", {"name": f"certkit rotate {step}", **counts})
-    cases = [(plain(name), lacks.get(name, "")) for name in found.hosts]
+    cases = [(plain(name), lacks.get(name, "")) for name in found.listed]
     for name, why in [("the step", error.message if error else ""), *cases]:
         place = {"classname": f"rotate.{found.registry}", "name": name}
         case = ElementTree.SubElement(suite, "testcase", place)

@@ -163,6 +163,31 @@ def add_dead_host(person: Person) -> None:
     (person.directory / "hosts.yaml").write_text(json.dumps(inventory))
 
 
+def test_a_host_that_leaves_the_inventory_is_not_forgotten(person: Person) -> None:
+    inventory = (person.directory / "hosts.yaml").read_text()
+    add_dead_host(person)
+    person.types("init", person.reference, "--no-passphrase")
+    person.serve()
+    step(person, "start", "--retries", "0", expect=1)
+    without = json.loads(inventory)
+    without["hosts"]["bastion"] = {"address": "127.0.0.9", "skip": True}
+    (person.directory / "hosts.yaml").write_text(json.dumps(without))
+    refused = step(person, "switch", expect=1)
+    assert "gone has left the inventory" in refused.err and "--waive HOST" in refused.err
+    assert "skip: bastion" in refused.err
+    assert {one["name"]: one["lacks"] is None for one in refused.json["hosts"]} == {
+        "build-01": True,
+        "gone": False,
+    }
+    assert (
+        "certkit rotate switch --served" in step(person, "switch", "--waive", "gone", expect=4).err
+    )
+    [waived] = [
+        one["name"] for one in step(person, "status", expect=4).json["hosts"] if one["waived"]
+    ]
+    assert waived == "gone"
+
+
 def test_back_to_a_compromised_authority_without_a_dead_host(person: Person) -> None:
     add_dead_host(person)
     person.types("init", person.reference, "--no-passphrase")

@@ -133,7 +133,7 @@ def test_the_gate_closes_again_until_the_offer_is_in_service() -> None:
     lost = core.prove(offered(), [proof("build-02", frozenset({OLD}), 0.9)])
     with pytest.raises(GateClosedError, match="build-02 does not trust the new authority"):
         core.offer(lost, LEAF, HOSTS)
-    assert core.offer(lost, LEAF, ()) == lost
+    assert core.offer(lost, LEAF, None) == lost
 
 
 @pytest.mark.parametrize(
@@ -207,3 +207,15 @@ def test_damaged_values() -> None:
             Rollover.from_json({**good, **change})
     with pytest.raises(ValueError, match="itself"):
         core.start(replace(Rollover()), OLD, OLD, NOW)
+
+
+def test_a_host_that_has_proven_something_and_left_the_inventory_is_waited_for() -> None:
+    ready = proven(started())
+    with pytest.raises(core.GateClosedError, match=f"{HOSTS[1]} has left the inventory"):
+        core.offer(ready, LEAF, HOSTS[:1])
+    waived = core.waive(ready, HOSTS[1:], NOW)
+    assert core.offer(waived, LEAF, HOSTS[:1]).offered == LEAF
+    named = core.name(started(), ["build-09"])
+    assert dict(named.missing(HOSTS))["build-09"].startswith("has left")
+    assert Rollover.from_json(json.loads(json.dumps(named.to_json()))) == named
+    assert core.offer(named, LEAF, None).offered == LEAF
