@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
-import shutil
-import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -23,9 +19,8 @@ from certkit.fleet.report import (
     RuntimeResult,
     Standing,
 )
-from tests.tiers import need
+from tests.browser import measured
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 EVIL = "<img src=x onerror=alert(1)><script>alert(1)</script><a href='//x'>"
 LONG = "ci-runner-" + "with-a-very-long-name" * 4 + ".eu-central.example.internal"
@@ -54,38 +49,8 @@ def fleet() -> FleetReport:
 
 @pytest.mark.parametrize("width", [360, 390, 1280])
 def test_nothing_hangs_over_the_edge(tmp_path: Path, width: int) -> None:
-    wide, cards, rows, made_by_hosts, high = map(int, measured(tmp_path, width))
-    assert wide <= width
-    assert (cards, rows) == (2, 54)
-    assert made_by_hosts == 0, "a host's name became an element"
-    assert high > 300
-
-
-def measured(tmp_path: Path, width: int) -> list[str]:
-    need("browser", None if BROWSER else "no Chromium is installed (apt install chromium)")
-    assert BROWSER
-    # In a frame, since a browser's own window does not become as narrow as a phone.
-    frame = f'<iframe width="{width}" height="800" style="border:0" srcdoc="%s"></iframe>'
-    measure = (
-        "<script>onload = () => { const d = document.querySelector('iframe').contentDocument;"
-        "const count = (what) => d.querySelectorAll(what).length;"
-        "document.title = ['measured', d.documentElement.scrollWidth, count('.card'),"
-        "count('tbody tr'), count('img, script, a'), d.body.scrollHeight].join(' '); }</script>"
-    )
-    wrapper = tmp_path / "wrapper.html"
-    wrapper.write_text(frame % html.escape(page(fleet(), NOW)) + measure)
-    shown = subprocess.run(
-        [
-            *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000"),
-            *("--dump-dom", wrapper.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    ).stdout
-    found = re.search(r"measured((?: \d+){5})", shown)
-    assert found, shown[:300]
-    return found.group(1).split()
+    shown = measured(page(fleet(), NOW), tmp_path, width)
+    assert shown.width <= width
+    assert (shown.cards, shown.rows) == (2, 54)
+    assert shown.foreign == 0, "a host's name became an element"
+    assert shown.height > 300
