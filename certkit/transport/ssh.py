@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from certkit.transport.limits import HandshakeLimiter
 from certkit.transport.links import Link, TcpLink
 from certkit.transport.options import ConnectorOptions
 from certkit.transport.privilege import Command
+from certkit.transport.surroundings import allow_files, quieten
 from certkit.transport.watchdog import Lease, Watchdog
 
 _CHUNK = 64 * 1024
@@ -190,8 +189,8 @@ class SSHConnector:
         # Their own, so that no login waits behind hosts which do not answer.
         self._dials = HandshakeLimiter(options)
         self._bastions = Bastions(self._open, dog)
-        _quieten(options.verbose)
-        _allow_files()
+        quieten(options.verbose)
+        allow_files()
 
     def connect(self, host: Host, before_login: BeforeLogin | None = None) -> SSHConnection:
         """Open a connection; see `certkit.transport.connection.Connector.connect`."""
@@ -294,26 +293,3 @@ def _lost(client: Client, when: str) -> HostError:
     return HostError(
         ErrorKind.NETWORK, f"lost the connection {when}{said}", retryable=True, unreachable=True
     )
-
-
-def _quieten(verbose: int) -> None:
-    """Keep paramiko's log off the terminal: it writes tracebacks of what certkit explains."""
-    logger = logging.getLogger("paramiko")
-    if verbose >= 3:
-        logger.setLevel(logging.DEBUG)
-        # Messages name what happens and dump no packet, so no password is among them.
-        if not logger.handlers:
-            handler = logging.StreamHandler()
-            handler.setFormatter(logging.Formatter("ssh: %(threadName)s: %(message)s"))
-            logger.addHandler(handler)
-    else:
-        logger.setLevel(logging.CRITICAL + 1)
-
-
-def _allow_files() -> None:
-    """Raise the soft limit on open files: a thousand hosts behind a bastion meet the usual 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
