@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from certkit.errors import CertkitError, InputError
+from certkit.errors import CertkitError, HomeError, InputError
 from certkit.home import age
 from certkit.secret import Secret
 
@@ -65,7 +65,7 @@ def test_chunks_cannot_be_cut_off_or_swapped() -> None:
 
 def test_refused_in_words() -> None:
     sealed = age.encrypt(b"precious", WORD, 4)
-    with pytest.raises(InputError, match="passphrase does not open"):
+    with pytest.raises(HomeError, match="passphrase does not open"):
         age.decrypt(sealed, Secret("other"), "f")
     with pytest.raises(InputError, match="not a file that age"):
         age.decrypt(b"-----BEGIN CERTIFICATE-----", WORD, "f")
