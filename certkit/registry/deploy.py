@@ -16,8 +16,8 @@ from certkit.names import RegistryReference
 from certkit.pki.bundle import time_text
 from certkit.registry.last_words import last_words
 from certkit.registry.pair import Pair
-from certkit.registry.plan import deployment
-from certkit.registry.sight import Fetch, Sight, fetch, from_here, from_hosts
+from certkit.registry.plan import deployment, endpoint
+from certkit.registry.sight import Fetch, Sight, fetch, from_here, from_hosts, watch
 from certkit.remote import deploy as phase
 from certkit.remote.deployment import Deployment, DeployReport
 from certkit.runtimes.state import HostState
@@ -145,9 +145,9 @@ class _Work:
             return _End(Outcome.UNCHANGED, runtime, report.served == self.pair.sha256)
         fresh = report.result == "changed"
         outcome = Outcome.CHANGED if fresh else Outcome.UNCHANGED
-        sights = self._look_around(connection.peer)
-        problem = self._objection(report, sights)
-        runtime = replace(runtime, notes=(*runtime.notes, *self._notes(report, sights)))
+        sights = self._look_around(connection, report)
+        problem = self._objection(sights)
+        runtime = replace(runtime, notes=(*runtime.notes, *self._notes(sights)))
         if self.server.run == "files":
             # Placing is all that was asked; what is served is told, not judged.
             if fresh:
@@ -176,15 +176,27 @@ class _Work:
             raise link_lost()
         return phase.decode_deploy(answer.stdout, exchange.nonce)
 
-    def _look_around(self, peer: str) -> tuple[Sight, ...]:
-        fallback = peer if self.server.host.connection == "ssh" else "127.0.0.1"
+    def _look_around(self, connection: Connection, report: DeployReport) -> tuple[Sight, ...]:
+        fallback = connection.peer if self.server.host.connection == "ssh" else "127.0.0.1"
         wanted, reference = self.pair.sha256, self.reference
         here = from_here(reference, fallback, until=wanted, fetcher=self.fetcher)
-        witnesses = self.options.witnesses
-        return (here, *from_hosts(witnesses, reference, self.connector, until=wanted))
+        # Who sees another one here objects already, so that nobody else is waited for.
+        until = wanted if here.sha256 in ("", wanted) else ""
+        witnesses = from_hosts(self.options.witnesses, reference, self.connector, until=until)
+        return (here, self._from_its_host(connection, report, until), *witnesses)
 
-    def _objection(self, report: DeployReport, sights: Sequence[Sight]) -> Problem | None:
-        """Why this does not count as served; None when it does."""
+    def _from_its_host(self, connection: Connection, report: DeployReport, until: str) -> Sight:
+        host = self.server.host
+        if report.served == self.pair.sha256:
+            return Sight(host.name, report.served)
+        try:
+            # What reloads by itself may have done so since the files were placed.
+            return watch(connection, host, endpoint(self.server, self.reference), until=until)
+        except HostError as error:
+            return Sight(host.name, problem=Problem.of(error))
+
+    def _objection(self, sights: Sequence[Sight]) -> Problem | None:
+        """Why this does not count as served; None when all who see anything see it."""
         wanted = self.pair.sha256
         for sight in sights:
             if sight.sha256 and sight.sha256 != wanted:
@@ -194,7 +206,7 @@ class _Work:
                     f"{self.reference} than the one deployed ({wanted[:16]})",
                     "does the name lead to this host, and does anything stand in front of it?",
                 )
-        if report.served == wanted or any(sight.sha256 == wanted for sight in sights):
+        if any(sight.sha256 for sight in sights):
             return None
         first = next((sight.problem for sight in sights if sight.problem), None)
         why = f": {first.message}" if first else ""
@@ -244,11 +256,9 @@ class _Work:
             notes=tuple(notes),
         )
 
-    def _notes(self, report: DeployReport, sights: Sequence[Sight]) -> list[str]:
+    def _notes(self, sights: Sequence[Sight]) -> list[str]:
         wanted = self.pair.sha256
         places = [sight.place for sight in sights if sight.sha256 == wanted]
-        if report.served == wanted:
-            places.append(self.server.host.name)
         until = time_text(self.pair.leaf.not_valid_after_utc)[:10]
         notes = []
         if places:

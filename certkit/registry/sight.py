@@ -129,13 +129,34 @@ def from_host(connection: Connection, host: Host, endpoint: Endpoint) -> Sight:
     )
 
 
+def watch(
+    connection: Connection,
+    host: Host,
+    endpoint: Endpoint,
+    *,
+    until: str = "",
+    wait: float | None = None,
+) -> Sight:
+    """Look from a host, again and again while another certificate than `until` is seen.
+
+    Raises:
+        HostError: The program did not run there.
+    """
+    deadline = time.monotonic() + ((_WAIT if wait is None else wait) if until else 0)
+    seen = from_host(connection, host, endpoint)
+    while seen.sha256 not in ("", until) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+        seen = from_host(connection, host, endpoint)
+    return seen
+
+
 def from_hosts(
     hosts: Sequence[Host],
     reference: RegistryReference,
     connector: Connector,
     *,
     until: str = "",
-    wait: float = _WAIT,
+    wait: float | None = None,
 ) -> list[Sight]:
     """Look from some hosts, one after the other, by the name they pull from.
 
@@ -145,7 +166,7 @@ def from_hosts(
         connector: Opens connections; the caller closes it.
         until: The fingerprint that is waited for, where another one is seen: a proxy that reloads
             may go on for a moment with what it had.
-        wait: Seconds to wait for it on each host.
+        wait: Seconds to wait for it on each host; None as above.
     """
     endpoint = Endpoint(reference.endpoint, reference)
     sights = []
@@ -153,12 +174,7 @@ def from_hosts(
         try:
             connection = connector.connect(host)
             try:
-                deadline = time.monotonic() + (wait if until else 0)
-                seen = from_host(connection, host, endpoint)
-                while seen.sha256 not in ("", until) and time.monotonic() < deadline:
-                    time.sleep(_POLL)
-                    seen = from_host(connection, host, endpoint)
-                sights.append(seen)
+                sights.append(watch(connection, host, endpoint, until=until, wait=wait))
             finally:
                 connection.close()
         except HostError as error:

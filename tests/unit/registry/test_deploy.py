@@ -131,7 +131,7 @@ def test_nobody_can_look(files: RegistryFiles) -> None:
     ended = go(registry, files, silent)
     assert (ended.result.outcome, ended.served) == (Outcome.ROLLED_BACK, False)
     assert "nobody could see" in ended.result.error.message
-    assert registry.steps == ["deploy", "revert"]
+    assert registry.steps == ["deploy", "look", "revert"]
 
 
 def test_another_one_is_seen_from_here(
@@ -187,6 +187,24 @@ def test_a_witness_may_see_the_old_one_for_a_moment(
     ended = go(registry, files, serving(files.leaf), witnesses=(HOST,))
     assert (ended.result.outcome, ended.served) == (Outcome.CHANGED, True)
     assert registry.steps == ["deploy", "look", "look", "look", "settle"]
+
+
+@pytest.mark.parametrize("later", [OTHER, None, ""])
+def test_the_registrys_host_must_see_it_as_well(
+    files: RegistryFiles, monkeypatch: pytest.MonkeyPatch, later: str | None
+) -> None:
+    """What only places files judges nothing; who sees another one afterwards objects."""
+    monkeypatch.setattr("certkit.registry.sight._WAIT", 0.1)
+    pair = Pair.current(files)
+    seen = pair.sha256 if later is None else later
+    look = f"openssl yes; served {seen}" if seen else "openssl no; served -"
+    registry = Registry(deploy=done(files, served=OTHER), look=look)
+    server = RegistryHost(host=HOST, run="files", **PATHS)  # type: ignore[arg-type]
+    ended = deploy(server, REFERENCE, pair, registry, fetcher=serving(files.leaf))
+    assert ended.served is (later != OTHER)
+    notes = " ".join(ended.result.runtimes[0].notes)
+    assert ("reg is still served another" in notes) is (later == OTHER)
+    assert ("not seen from reg: has no openssl" in notes) is (later == "")
 
 
 def test_a_check_looks_on_the_host_only(files: RegistryFiles) -> None:
