@@ -133,7 +133,7 @@ def renew(
     from certkit.cli import elsewhere, words
     from certkit.durations import parse_duration
     from certkit.errors import InputError
-    from certkit.home import waiting
+    from certkit.home import promotion
     from certkit.home.home import Home, home_path
     from certkit.home.passphrase import PassphraseSources
     from certkit.home.renewal import RenewalWish, is_due, prepare, refuse_useless
@@ -161,14 +161,14 @@ def renew(
         elsewhere.ask_again(opened, files, wish, now, output)
         return
     if discard:
-        gone = waiting.discard(opened, files) | discard_request(opened, files)
+        gone = promotion.discard(opened, files) | discard_request(opened, files)
         words.say(console, "Thrown away." if gone else "No new certificate is waiting.")
         if output is DocumentOutput.JSON:
             words.say_json(status_json(files, "discarded" if gone else "nothing"))
         return
     if served:
         seen = _seen(replace(flags, registry=files.reference.text), files, witnesses)
-        done = waiting.promote(opened, files, seen, now)
+        done = promotion.promote(opened, files, seen, now)
         for line in promoted_words(opened, done):
             words.say(console, line)
         if output is DocumentOutput.JSON:
@@ -203,7 +203,7 @@ def renew(
     _show(console, report, last=session is None)
     if session is not None:
         put = serving.serve(session, waiting=True)
-        session.show(put.report, then_look(put))
+        session.show(put.report, then_look(session, put))
         tell_of(session, put)
         raise session.done(put.report)
     if output is DocumentOutput.JSON:

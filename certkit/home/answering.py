@@ -36,7 +36,7 @@ from certkit.home.registry import (
 from certkit.home.renewal import refuse_other_owner
 from certkit.home.request import Origin, RegistryRequest
 from certkit.home.requesting import find_request
-from certkit.home.waiting import find_next, log_leaf, next_writes
+from certkit.home.waiting import find_next, next_writes
 from certkit.pki.bundle import TrustBundle, fingerprint, pem, time_text
 from certkit.pki.importing import Accepted, accept, find_leaf, trusted_by
 from certkit.pki.keys import PrivateKey
@@ -99,7 +99,12 @@ def import_pair(path: Path, request: RegistryRequest, given: Material, now: date
                 )
             return _complete(home, files, accepted)
         refuse_taken(home, request)
-        log_leaf(home, request, "server certificate imported", accepted.leaf, "init")
+        home.journal.append(
+            "init",
+            registry=request.reference.text,
+            what="server certificate imported",
+            certificates=[accepted.leaf],
+        )
         write_directory(directory, _first(request, accepted, given.key, now))
     return Taken(home, RegistryFiles(directory), accepted, "created")
 
@@ -131,7 +136,7 @@ def take_answer(home: Home, files: RegistryFiles, given: Material, now: datetime
         accepted = _admit(request, given, key, now, "--chain", known)
         removes = tuple(REQUEST_MODES) if answers else ()
         if files.waits:
-            log_leaf(home, files, "signed certificate taken", accepted.leaf, "import-signed")
+            _log(home, files, "signed certificate taken", accepted)
             change_files(files.directory, _first(request, accepted, key, now), removes)
             return Taken(home, RegistryFiles(files.directory), accepted, "created")
         if accepted.leaf == files.leaf:
@@ -140,16 +145,19 @@ def take_answer(home: Home, files: RegistryFiles, given: Material, now: datetime
         if waiting is not None and waiting.chain == accepted.chain and not removes:
             return Taken(home, files, accepted, "unchanged", _is_new(files, accepted))
         new_root = _is_new(files, accepted)
-        log_leaf(
-            home,
-            files,
-            "signed certificate taken, not yet in service",
-            accepted.leaf,
-            "import-signed",
-        )
+        _log(home, files, "signed certificate taken, not yet in service", accepted)
         writes = next_writes(request, accepted.leaf, key, now, accepted.chain[1:])
         change_files(files.directory, {**writes, **_both(files, accepted)}, removes)
     return Taken(home, files, accepted, "prepared", new_root)
+
+
+def _log(home: Home, files: RegistryFiles, what: str, accepted: Accepted) -> None:
+    home.journal.append(
+        "import-signed",
+        registry=files.reference.text,
+        what=what,
+        certificates=[accepted.leaf],
+    )
 
 
 def _admit(

@@ -27,7 +27,7 @@ from certkit.home.registry import (
     missing_files,
 )
 from certkit.home.request import RegistryRequest
-from certkit.pki.bundle import TrustBundle, fingerprint, pem, time_text
+from certkit.pki.bundle import TrustBundle, pem, time_text
 from certkit.pki.issue import issue_authority, issue_leaf
 from certkit.pki.keys import PrivateKey, generate_key
 from certkit.secret import Secret
@@ -257,13 +257,6 @@ def _log(home: Home, request: RegistryRequest, what: str, *certificates: x509.Ce
         "init",
         registry=request.reference.text,
         what=what,
-        certificates=[
-            {
-                "serial": f"{certificate.serial_number:x}",
-                "sha256": fingerprint(certificate),
-                "not_after": time_text(certificate.not_valid_after_utc),
-            }
-            for certificate in certificates
-        ],
+        certificates=certificates,
         names=[name.text for name in request.names],
     )

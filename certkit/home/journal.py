@@ -6,12 +6,15 @@ import fcntl
 import json
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from certkit.home.files import KEY_MODE, sync_directory, unusable
+from certkit.pki.bundle import fingerprint, time_text
 
 
 class Journal:
@@ -27,7 +30,13 @@ class Journal:
         self.path = path
 
     def append(
-        self, command: str, *, registry: str = "", what: str = "", **details: object
+        self,
+        command: str,
+        *,
+        registry: str = "",
+        what: str = "",
+        certificates: Iterable[x509.Certificate] = (),
+        **details: object,
     ) -> None:
         """Add one entry; time and user are filled in.
 
@@ -35,14 +44,16 @@ class Journal:
             command: The command that did it, such as ``distribute``.
             registry: The reference it was about.
             what: What was done, in words.
-            **details: Anything else that JSON can hold: hosts, result, serial, ...
+            certificates: What was issued or taken. Told before anybody could hold it: such a
+                certificate must never be missing here.
+            **details: Anything else that JSON can hold: hosts, result, names, ...
 
         Raises:
             TypeError: A value is not JSON; a `Secret` is not, on purpose.
             ValueError: A value is a private key.
             HomeError: The disk refused.
         """
-        entry = {
+        entry: dict[str, object] = {
             "time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "command": command,
             "user": _user(),
@@ -50,6 +61,9 @@ class Journal:
             "what": what,
             **details,
         }
+        listed = [_described(one) for one in certificates]
+        if listed:
+            entry["certificates"] = listed
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
         if "PRIVATE KEY" in line:
             raise ValueError("a private key does not go into the journal")
@@ -92,6 +106,14 @@ class Journal:
                     continue
                 if isinstance(entry, dict):
                     yield entry
+
+
+def _described(certificate: x509.Certificate) -> dict[str, str]:
+    return {
+        "serial": f"{certificate.serial_number:x}",
+        "sha256": fingerprint(certificate),
+        "not_after": time_text(certificate.not_valid_after_utc),
+    }
 
 
 def _user() -> str:

@@ -1,7 +1,7 @@
 """Renewing a registry's certificate: the new one lies beside the old until it is served.
 
-`prepare` makes it, whoever deploys puts it into service, `waiting.promote` makes it current once it
-was seen there. Each of them can be killed and run again.
+`prepare` makes it, whoever deploys puts it into service, `promotion.promote` makes it current once
+it was seen there. Each of them can be killed and run again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from certkit.home.home import Home
 from certkit.home.passphrase import PassphraseSources
 from certkit.home.registry import AUTHORITY_KEY, RegistryFiles
 from certkit.home.request import Origin, RegistryRequest
-from certkit.home.waiting import NextLeaf, find_next, log_leaf, next_writes, refuse_rotation_of
+from certkit.home.waiting import NextLeaf, find_next, next_writes, refuse_rotation_of
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.issue import issue_leaf
 from certkit.pki.keys import KeyType, PrivateKey, describe_key, generate_key
@@ -154,7 +154,12 @@ def prepare(
         leaf = issue_leaf(request.leaf_spec, server_key.public_key(), authority, authority_key, now)
         # What hosts have is what counts, not what signed it.
         verify_server([leaf.certificate], files.bundle().certificates, request.names, now)
-        log_leaf(home, files, "server certificate issued, not yet in service", leaf.certificate)
+        home.journal.append(
+            "renew",
+            registry=files.reference.text,
+            what="server certificate issued, not yet in service",
+            certificates=[leaf.certificate],
+        )
         change_files(files.directory, next_writes(request, leaf.certificate, server_key, now))
     return NextLeaf(files, request, leaf.certificate, "prepared", leaf.warnings)
 

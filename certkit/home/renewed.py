@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from certkit.home.home import Home, home_path
+from certkit.home.promotion import Promoted
 from certkit.home.registry import SERVER, SERVER_KEY, RegistryFiles
-from certkit.home.waiting import NEXT, NEXT_KEY, NextLeaf, Promoted
+from certkit.home.waiting import NEXT, NEXT_KEY, NextLeaf
 from certkit.pki.bundle import colons
 from certkit.pki.describe import describe_certificate
 

@@ -17,6 +17,7 @@ from certkit.home.files import CERTIFICATE_MODE, KEY_MODE
 from certkit.home.home import Home
 from certkit.home.keyfile import decode_key, encode_key, key_protection
 from certkit.home.passphrase import PassphraseSources
+from certkit.home.promotion import promoted_files
 from certkit.home.registry import AUTHORITY, AUTHORITY_KEY, MODES, SERVER_KEY, TRUST, RegistryFiles
 from certkit.home.rotation_files import (
     COMMAND,
@@ -36,9 +37,7 @@ from certkit.home.waiting import (
     NEXT,
     NextLeaf,
     find_next,
-    log_leaf,
     next_writes,
-    promotion,
 )
 from certkit.pki import rollover as core
 from certkit.pki.bundle import TrustBundle, fingerprint, pem
@@ -195,7 +194,7 @@ def offer(
         for trusted in (files.bundle().certificates, (new,)):
             verify_server([leaf.certificate], trusted, request.names, now)
         after = core.offer(before, fingerprint(leaf.certificate), hosts)
-        log_leaf(home, files, "certificate of the new authority issued", leaf.certificate, "rotate")
+        note(home, files, "certificate of the new authority issued", leaf.certificate)
         commit(files, after, request, next_writes(request, leaf.certificate, key, now))
     return NextLeaf(files, request, leaf.certificate, "prepared", leaf.warnings)
 
@@ -223,7 +222,7 @@ def switch(home: Home, files: RegistryFiles, served: str, now: datetime) -> Roll
         if waiting is None or waiting.sha256 != served:
             raise HomeError(f"{files.path(NEXT)} is not what the rotation offered")
         writes = {old: (files.read(name), MODES[name]) for name, old in OLD.items()}
-        current, removes, _ = promotion(files, waiting, now)
+        current, removes, _ = promoted_files(files, waiting, now)
         writes |= {name: item for name, item in current.items() if name in MODES}
         writes[AUTHORITY] = (read_part(files, NEW), MODES[AUTHORITY])
         writes[AUTHORITY_KEY] = (read_part(files, NEW_KEY), MODES[AUTHORITY_KEY])

@@ -23,7 +23,7 @@ from certkit.home.registry import (
 )
 from certkit.home.request import RegistryRequest
 from certkit.home.waiting import ARCHIVE, find_next
-from certkit.pki.bundle import fingerprint, parse_certificates, time_text
+from certkit.pki.bundle import parse_certificates
 from certkit.pki.rollover_state import Rollover
 
 STATE = "rollover.json"
@@ -125,11 +125,5 @@ def authority_keys(files: RegistryFiles) -> tuple[str, ...]:
 def note(home: Home, files: RegistryFiles, what: str, *certificates: x509.Certificate) -> None:
     """Tell the journal of a step, before it happens."""
     home.journal.append(
-        "rotate",
-        registry=files.reference.text,
-        what=what,
-        certificates=[
-            {"sha256": fingerprint(one), "not_after": time_text(one.not_valid_after_utc)}
-            for one in certificates
-        ],
+        "rotate", registry=files.reference.text, what=what, certificates=certificates
     )

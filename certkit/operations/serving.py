@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from certkit.errors import CertkitError, ErrorKind, HostError, InputError
 from certkit.fleet.report import FleetReport
-from certkit.home import waiting as leaves
+from certkit.home.promotion import Promoted, how_to_renew, promote
+from certkit.home.waiting import find_next
 from certkit.inventory.registry_host import RegistryHost
 from certkit.operations.run import Run, now, operator, report_of
 from certkit.registry.deploy import Deployed, DeployOptions
@@ -30,7 +31,7 @@ class Service:
 
     report: FleetReport
     served: bool
-    promoted: leaves.Promoted | None = None
+    promoted: Promoted | None = None
 
 
 def serve(
@@ -58,13 +59,13 @@ def serve(
     """
     server = required(run)
     files = run.files
-    next_leaf = leaves.find_next(files)
+    next_leaf = find_next(files)
     known: tuple[bytes, ...]
     if waiting:
         if next_leaf is None:
             raise InputError(
                 f"no new certificate of {files.reference} is waiting",
-                leaves.how_to_renew(files),
+                how_to_renew(files),
             )
         pair = Pair(next_leaf.chain_pem, next_leaf.key_pem).checked()
         known = (files.server_chain_pem,)
@@ -95,7 +96,7 @@ def serve(
         if seen is not None and done.served:
             seen(pair.sha256)
         elif waiting and done.served:
-            promoted = leaves.promote(run.home, files, pair.sha256, now())
+            promoted = promote(run.home, files, pair.sha256, now())
     return Service(report, done.served, promoted)
 
 

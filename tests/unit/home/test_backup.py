@@ -24,9 +24,9 @@ from certkit.home.backup import (
 )
 from certkit.home.home import Home
 from certkit.home.passphrase import PassphraseSources
+from certkit.home.promotion import promote
 from certkit.home.renewal import RenewalWish, prepare
 from certkit.home.restore import restore
-from certkit.home.waiting import promote
 from certkit.secret import Secret
 from tests.unit.home.killing import steps_of
 from tests.unit.home.makers import PLAIN, make, snapshot

@@ -19,6 +19,7 @@ from certkit.home.home import Home
 from certkit.home.initialise import initialise
 from certkit.home.inspection import inspect_home
 from certkit.home.material import Material
+from certkit.home.promotion import discard, promote
 from certkit.home.registry import REQUEST, REQUEST_MODES, SERVER, SERVER_KEY, TRUST, RegistryFiles
 from certkit.home.renewal import RenewalWish, prepare
 from certkit.home.repassphrase import change_passphrase
@@ -26,7 +27,7 @@ from certkit.home.request import Origin, RegistryRequest
 from certkit.home.requesting import discard_request, find_request, init_request, renew_request
 from certkit.home.restore import restore
 from certkit.home.rotation import start
-from certkit.home.waiting import NEXT, discard, find_next, promote
+from certkit.home.waiting import NEXT, find_next
 from certkit.pki.bundle import fingerprint
 from certkit.secret import Secret
 from tests.unit.home.killing import steps_of
