@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.browser import measured
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import Machine
 from tests.fleet.operator import ATTENTION, FAILED, Operator, Run, daemon_pid
@@ -188,7 +190,37 @@ def test_a_restart_that_is_owed_is_drift(fleet: Fleet, operator: Operator) -> No
     assert kinds(operator.fleet("status"), host) == set()
 
 
-def test_figures_and_page_of_a_fleet_with_a_host_gone(fleet: Fleet, operator: Operator) -> None:
+def test_a_clock_and_a_disk_that_will_make_trouble_are_told(
+    fleet: Fleet, operator: Operator
+) -> None:
+    early, late, full, _ = fleet.hosts
+    clock = "/usr/local/sbin/date"
+    early.write(clock, '#!/bin/sh\nexec /bin/date -d "-2 hours" "$@"\n', 0o755)
+    # Within the hour by which certificates are backdated: no harm.
+    late.write(clock, '#!/bin/sh\nexec /bin/date -d "50 minutes" "$@"\n', 0o755)
+    full.run(f"cp -a {HERE} /root/kept && mount -t tmpfs -o size=64k,mode=755 none {HERE}")
+    try:
+        full.run(f"cp -a /root/kept/. {HERE}")
+        run = operator.fleet("status", expect=ATTENTION)
+    finally:
+        full.run(f"umount {HERE} && rm -r /root/kept")
+        for host in (early, late):
+            host.run(f"rm {clock}")
+    # By that clock the authority is still to come: its clients refuse it.
+    assert kinds(run, early) == {"clock", "expired_authority"}
+    assert (kinds(run, late), kinds(run, full)) == (set(), {"disk"})
+    [told] = [one for one in run.hosts[early.name]["findings"] if one["kind"] == "clock"]
+    assert "its clock is 2 h behind this machine's" in told["message"]
+    assert run.hosts[early.name]["clock_seconds"] == pytest.approx(-7200, abs=60)
+    assert run.hosts[late.name]["clock_seconds"] == pytest.approx(3000, abs=60)
+    [runtime] = run.hosts[full.name]["runtimes"]
+    assert runtime["standing"]["free_bytes"] < 64 * 1024
+    assert set(operator.fleet("status").outcomes.values()) == {"unchanged"}
+
+
+def test_figures_and_page_of_a_fleet_with_a_host_gone(
+    fleet: Fleet, operator: Operator, tmp_path: Path
+) -> None:
     gone = fleet.hosts[-1]
     figures, page = operator.directory / "certkit.prom", operator.directory / "fleet.html"
     known = str(fleet.lab.known_hosts())
@@ -204,7 +236,13 @@ def test_figures_and_page_of_a_fleet_with_a_host_gone(fleet: Fleet, operator: Op
     families = {one.name: one for one in text_string_to_metric_families(figures.read_text())}
     states = {one.labels["state"]: one.value for one in families["certkit_hosts"].samples}
     assert (states["ok"], states["unreachable"]) == (3, 1)
-    assert gone.name in page.read_text()
+    assert families["certkit_hosts"].type == "gauge"
+    text = page.read_text()
+    assert gone.name in text
+    for width in (390, 1280):
+        shown = measured(text, tmp_path, width)
+        assert shown.width <= width
+        assert (shown.rows, shown.foreign) == (4, 0)
 
 
 def test_a_daemon_that_needs_its_trust_gets_it_back(fleet: Fleet, operator: Operator) -> None:
