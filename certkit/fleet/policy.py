@@ -9,7 +9,7 @@ from certkit.remote.report import RuntimeReport
 
 DEFAULT_RESTART: RestartPolicy = "changed"
 MEANWHILE = "restarted meanwhile by another run"
-STOPPED = "its daemon is not running; it reads the trust when it is started"
+STOPPED = "its daemon did not answer and was left alone; it reads the trust when it is started"
 
 
 @dataclass(frozen=True)

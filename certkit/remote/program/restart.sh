@@ -70,7 +70,8 @@ journal() {
   } | tail -n 25 | cut -c 1-400 | hex
 }
 
-# put_back: every file that changed since the last proven restart, as it was before.
+# put_back: every file that changed since the last proven restart, as it was before. As in `commit`, what is
+# about to be there is certkit's own before it is; `former` stays, for the rollback that follows if this one is cut.
 put_back() {
   p_failed=
   IFS=$NL
@@ -78,6 +79,10 @@ put_back() {
     IFS=' 	
 '
     p_temp=${p_path%/*}/.certkit-$N-old
+    p_done=yes
+    if [ -f "$STATE/former$p_path" ]; then
+      cp -p "$STATE/former$p_path" "$STATE/intent$p_path" || rm -f "$STATE/intent$p_path"
+    fi
     if [ -f "$STATE/previous$p_path" ]; then
       # A removal took an empty directory along.
       if [ ! -d "${p_path%/*}" ]; then mkdir -p "${p_path%/*}" && restorecon "${p_path%/*}"; fi
@@ -88,22 +93,24 @@ put_back() {
         # A full disk has room for one of the two: the one that goes makes it. Half a file is none.
         cp -p "$STATE/previous$p_path" "$p_path" || {
           rm -f "$p_path"
-          p_failed=yes
+          p_done=
         }
       fi
     elif [ -f "$STATE/absent$p_path" ]; then
-      rm -f "$p_path" || p_failed=yes
+      rm -f "$p_path" || p_done=
       # An empty directory would hide one further down a client's list.
       rmdir "${p_path%/*}"
     else
+      p_done=
+    fi
+    if [ -z "$p_done" ]; then
       p_failed=yes
-    fi
-    if [ -f "$STATE/former$p_path" ]; then
-      mv -f "$STATE/former$p_path" "$STATE/record$p_path"
+    elif [ -f "$STATE/former$p_path" ]; then
+      mv -f "$STATE/intent$p_path" "$STATE/record$p_path" ||
+        mv -f "$STATE/former$p_path" "$STATE/record$p_path"
     else
-      rm -f "$STATE/record$p_path"
+      rm -f "$STATE/record$p_path" "$STATE/intent$p_path"
     fi
-    rm -f "$STATE/intent$p_path"
     sync "${p_path%/*}" || sync
   done 2>/dev/null
   IFS=' 	
@@ -117,6 +124,7 @@ targets() {
   TARGETS=
   if [ -f "$DUE" ]; then
     TARGETS=$(cat "$DUE")
+    swept
     return
   fi
   t_n=0
@@ -125,6 +133,21 @@ targets() {
     get "f_path_$t_n"
     [ ! -f "$STATE/previous$GOT" ] && [ ! -f "$STATE/absent$GOT" ] || add TARGETS "$GOT"
   done
+}
+
+# swept: what a rollback that was cut has left beside them.
+swept() {
+  IFS=$NL
+  for w_path in $TARGETS; do
+    IFS=' 	
+'
+    set +f
+    set -- "${w_path%/*}"/.certkit-*-old
+    set -f
+    [ ! -e "$1" ] || rm -f "$@"
+  done
+  IFS=' 	
+'
 }
 
 result() {
