@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from certkit.cli.flags import DEFAULT_INVENTORY
+from certkit.cli.flags import DEFAULT_INVENTORY, Flags
 from certkit.cli.render.text import plain
 from certkit.fleet.findings import RETIRE
 from certkit.fleet.plan import RestartPlan
@@ -44,6 +44,23 @@ def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
+def given(flags: Flags) -> str:
+    """Return the options that said where home, inventory and host keys are, to be said again."""
+    options = (
+        ("--home", flags.home if str(flags.home) != os.environ.get("CERTKIT_HOME") else None),
+        ("-i", flags.inventory if flags.inventory != DEFAULT_INVENTORY else None),
+        ("--known-hosts", flags.known_hosts),
+    )
+    return "".join(
+        f" {flag} {shlex.quote(str(path))}" for flag, path in options if path is not None
+    )
+
+
+def said_again(command: str, flags: Flags) -> str:
+    """Return a command with the registry, where one was named, and the options of `given`."""
+    return " ".join((command, *filter(None, [flags.registry]))) + given(flags)
+
+
 def next_steps(session: Session, report: FleetReport, option: str = "") -> list[str]:
     """Return the commands worth running now, ready to paste.
 
@@ -52,13 +69,7 @@ def next_steps(session: Session, report: FleetReport, option: str = "") -> list[
         report: How it ended.
         option: What was asked for beside the usual, and is worth asking for again.
     """
-    flags = session.flags
-    given = (
-        ("--home", flags.home if "CERTKIT_HOME" not in os.environ else None),
-        ("-i", flags.inventory if flags.inventory != DEFAULT_INVENTORY else None),
-        ("--known-hosts", flags.known_hosts),
-    )
-    where = "".join(f" {flag} {shlex.quote(str(path))}" for flag, path in given if path is not None)
+    where = given(session.flags)
     again = f"certkit {report.command}{f' {option}' if option else ''}{where}"
     outcomes = {host.outcome for host in report.hosts}
     if report.command == "status":
@@ -76,9 +87,10 @@ def next_steps(session: Session, report: FleetReport, option: str = "") -> list[
     return [f"certkit verify{where}"] if report.hosts else []
 
 
-def then_look(put: Service) -> list[str]:
+def then_look(session: Session, put: Service) -> list[str]:
     """Return the command worth running once a pair is served."""
-    return [f"certkit registry status {put.report.registry}"] if put.served else []
+    look = f"certkit registry status {put.report.registry}{given(session.flags)}"
+    return [look] if put.served else []
 
 
 def tell_of(session: Session, put: Service) -> None:

@@ -51,7 +51,7 @@ def deploy(
 
     session = Session(flags)
     put = serving.serve(session, check=check, force=force, waiting=waiting, witnesses=witnesses)
-    session.show(put.report, then_look(put))
+    session.show(put.report, then_look(session, put))
     if waiting:
         tell_of(session, put)
     raise session.done(put.report)

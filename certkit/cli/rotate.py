@@ -9,7 +9,13 @@ import typer
 from certkit.cli.flags import Flags, SpreadFlags
 from certkit.cli.grouped import Only, Without, grouped
 from certkit.cli.options import DocumentOutput, FromOption, OutputOption, PassphraseFileOption
-from certkit.cli.rotate_steps import WalkingGroup, carry_out, passphrases, walk_through
+from certkit.cli.rotate_steps import (
+    WalkingGroup,
+    carry_out,
+    passphrases,
+    walk_through,
+    where_it_stands,
+)
 
 app = typer.Typer(rich_markup_mode=None, cls=WalkingGroup)
 
@@ -196,18 +202,18 @@ def status(
 ) -> None:
     """Show where the rotation stands, which hosts lack proof, and what to do next.
 
-    Read from the home; no host is asked. Exits with 4 while a rotation is under way.
+    Read from the home; no host is asked. Without an inventory the hosts are those that the home
+    has a record of. Exits with 4 while a rotation is under way.
     """
     from certkit.cli import words
+    from certkit.cli.ask import said_again
     from certkit.cli.render import rotation
-    from certkit.cli.session import Session
     from certkit.errors import ExitCode
-    from certkit.operations.rotating import Rotating
 
-    found = Rotating(Session(flags), SpreadFlags().distribution).report
+    found = where_it_stands(flags)
     if output is DocumentOutput.JSON:
         words.say_json(rotation.document("status", found))
     else:
-        rotation.show(words.console_for(output), found)
+        rotation.show(words.console_for(output), found, lambda said: said_again(said, flags))
     if found.open:
         raise typer.Exit(ExitCode.ATTENTION.value)

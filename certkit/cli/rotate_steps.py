@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperGroup
 
-from certkit.cli.flags import Flags, SpreadFlags
+from certkit.cli.flags import DEFAULT_INVENTORY, Flags, SpreadFlags
 from certkit.errors import CertkitError, ExitCode, InputError
 
 if TYPE_CHECKING:
     from certkit.home.passphrase import PassphraseSources
+    from certkit.home.rotation_report import RotationReport
     from certkit.operations.rotating import Rotating
 
 WALK = "walk"
@@ -59,6 +60,27 @@ def carry_out(
     if error is not None:
         raise error
     raise typer.Exit(code.value)
+
+
+def where_it_stands(flags: Flags) -> RotationReport:
+    """Read it from the home, and from the inventory where there is one.
+
+    Raises:
+        InputError: The inventory cannot be used.
+        HomeError: The home is unusable.
+    """
+    from certkit.cli.session import Session
+    from certkit.home.home import Home, home_path
+    from certkit.home.rotation import read_rotation
+    from certkit.home.rotation_report import RotationReport
+    from certkit.operations.rotating import Rotating
+
+    if flags.inventory is not None or DEFAULT_INVENTORY.exists():
+        return Rotating(Session(flags), SpreadFlags().distribution).report
+    home = Home.open(home_path(flags.home))
+    files = home.registry(flags.registry) if flags.registry else home.sole_registry()
+    state = read_rotation(files)
+    return RotationReport(files.reference.text, state, state.known)
 
 
 def passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSources:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from certkit.cli.ask import confirm_restarts
+from certkit.cli.ask import confirm_restarts, said_again
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput, HostKeyChoice
 from certkit.cli.options import DocumentOutput
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
@@ -116,6 +116,10 @@ class Session:
         """Tell people one line, unless they want to hear none."""
         if not self.flags.quiet:
             self.console.print(Text(text), soft_wrap=True)
+
+    def again(self, command: str) -> str:
+        """Return a command, ready to paste, with what said which registry and where all is."""
+        return said_again(command, self.flags)
 
     def ran(self, report: FleetReport) -> None:
         """Show a part of the run where that is a table; one document is made of all at the end."""

@@ -265,7 +265,7 @@ class Rotating:
                 f"The files are on {run.server.host.name}, and the registry does not serve them "
                 "yet: reload it. Then run the same again, or"
             )
-        run.say(f"  certkit rotate {step} --served")
+        run.say(f"  {run.again(f'certkit rotate {step} --served')}")
         return ExitCode.ATTENTION
 
     def _prove(self, *, handshake: bool, besides: Collection[str] = ()) -> None:
@@ -308,4 +308,4 @@ class Rotating:
             say(f"  {fold_names(host for host, _ in hosts)}: {why}")
         sentence, command = found.next_step
         if command:
-            say(f"Next: {sentence}: {command}")
+            say(f"Next: {sentence}: {self._run.again(command)}")

@@ -85,6 +85,9 @@ class Run(Protocol):
     def say(self, text: str) -> None:
         """Tell people one line."""
 
+    def again(self, command: str) -> str:
+        """Return a command, ready to paste, that finds the same home, registry and inventory."""
+
     def ran(self, report: FleetReport) -> None:
         """Take note of a part of the run that is through, where there are several."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,8 +19,14 @@ from certkit.home.rotation_report import RotationReport
 from certkit.inventory.folding import fold, fold_names
 
 
-def show(console: Console, found: RotationReport) -> None:
-    """Print where it stands and what comes next."""
+def show(console: Console, found: RotationReport, again: Callable[[str], str]) -> None:
+    """Print where it stands and what comes next.
+
+    Args:
+        console: Where to.
+        found: Where it stands.
+        again: Adds to a command what says which registry is meant and where all is.
+    """
     state = found.rollover
     words.say(console, f"{found.registry}: {found.stands}", "bold")
     pairs = [("old", state.old), ("new", state.new)] if state.old else []
@@ -33,7 +39,7 @@ def show(console: Console, found: RotationReport) -> None:
     sentence, command = found.next_step
     if command:
         words.say(console, f"Next: {sentence}:")
-        words.say(console, f"  {command}", "cyan")
+        words.say(console, f"  {again(command)}", "cyan")
 
 
 def document(

@@ -116,6 +116,10 @@ def test_what_hosts_do_not_know_yet_is_told(
     Path("hosts.yaml").write_text(f"{SERVER}{PAIR}hosts: [web01]\n")
     ending(monkeypatch, Outcome.CHANGED)
     assert certkit("renew", "--san", "two.registry.lab").code == 0
+    Path("hosts.yaml").rename("my hosts.yaml")
+    ran = certkit("registry", "deploy", "--home", "H/.", "-i", "my hosts.yaml")
+    assert "certkit registry status registry.lab:5000 --home H -i 'my hosts.yaml'" in ran.out
+    Path("my hosts.yaml").rename("hosts.yaml")
     ran = certkit("registry", "deploy", "--next", "-o", "json")
     assert ran.code == 0 and ran.json["command"] == "registry deploy"
     assert "holds two.registry.lab too" in ran.err

@@ -179,13 +179,25 @@ def test_a_host_that_leaves_the_inventory_is_not_forgotten(person: Person) -> No
         "build-01": True,
         "gone": False,
     }
-    assert (
-        "certkit rotate switch --served" in step(person, "switch", "--waive", "gone", expect=4).err
-    )
-    [waived] = [
-        one["name"] for one in step(person, "status", expect=4).json["hosts"] if one["waived"]
-    ]
+    by_hand = step(person, "switch", "--waive", "gone", expect=4)
+    assert "certkit rotate switch --served" in by_hand.err
+    [waived] = [one["name"] for one in by_hand.json["hosts"] if one["waived"]]
     assert waived == "gone"
+
+
+def test_where_it_stands_without_an_inventory_and_what_is_next_with_another(person: Person) -> None:
+    person.types("init", person.reference, "--no-passphrase")
+    person.serve()
+    step(person, "start")
+    (person.directory / "hosts.yaml").rename(person.directory / "other.yaml")
+    lost = step(person, "status", expect=4).json
+    assert [(one["name"], one["lacks"]) for one in lost["hosts"]] == [("build-01", None)]
+    assert lost["next"] == "certkit rotate switch"
+    options = ("--home", str(person.directory / "home/../home"), "-i", "other.yaml")
+    shown = person.types("rotate", "status", person.reference, *options, expect=4).out
+    assert f"certkit rotate switch {person.reference} {' '.join(options)}" in shown
+    by_hand = step(person, "switch", *options, expect=4).err
+    assert f"certkit rotate switch --served {' '.join(options)}" in by_hand
 
 
 def test_back_to_a_compromised_authority_without_a_dead_host(person: Person) -> None:
