@@ -47,22 +47,26 @@ def kinds(run: Run, host: Machine) -> set[str]:
     return {one["kind"] for one in findings if one["attention"]}
 
 
+def listed(fleet: Fleet, script: str) -> list[str]:
+    """List each host's files, twice: an overlay stamps a directory at its first listing."""
+    for host in fleet.hosts:
+        host.run(script, check=False)
+    return [host.run(script, check=False).stdout for host in fleet.hosts]
+
+
 def test_before_trust_is_placed_it_is_missing(fleet: Fleet, operator: Operator) -> None:
     # A first login makes files of its own elsewhere.
     ours = EVERYTHING.replace(PLACES, "/etc/docker /var/lib/certkit")
-    before = [host.run(ours, check=False).stdout for host in fleet.hosts]
+    before = listed(fleet, ours)
     run = operator.fleet("status", expect=ATTENTION)
     for host in fleet.hosts:
         assert kinds(run, host) == {"missing"}
-    assert [host.run(ours, check=False).stdout for host in fleet.hosts] == before
+    assert listed(fleet, ours) == before
 
 
 def test_a_fleet_as_it_should_be_is_clean(fleet: Fleet, operator: Operator) -> None:
     operator.fleet("distribute")
-    # The machines' overlay file system stamps a directory when it is listed for the first time.
-    for host in fleet.hosts:
-        host.run(EVERYTHING)
-    before = [host.run(EVERYTHING).stdout for host in fleet.hosts]
+    before = listed(fleet, EVERYTHING)
     run = operator.fleet("status")
     assert set(run.outcomes.values()) == {"unchanged"}
     [authority] = run.report["bundle"]
@@ -73,7 +77,7 @@ def test_a_fleet_as_it_should_be_is_clean(fleet: Fleet, operator: Operator) -> N
         assert (standing["daemon"], standing["restart_due"]) == (True, False)
         assert standing["free_bytes"] > 2**20
         assert abs(run.hosts[host.name]["clock_seconds"]) < 60
-    assert [host.run(EVERYTHING).stdout for host in fleet.hosts] == before, "status writes nothing"
+    assert listed(fleet, EVERYTHING) == before, "status writes nothing"
 
 
 def test_ten_kinds_of_drift_are_found_and_named(fleet: Fleet, operator: Operator) -> None:
