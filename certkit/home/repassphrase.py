@@ -41,7 +41,7 @@ class Repassphrased:
         before: How the key that signs now was protected.
         after: How it is protected now.
         changed: The names of the keys that were written.
-        kept: The names of archived keys that open with another passphrase, and keep it.
+        kept: The names of archived keys that the passphrase does not open, and that stay.
     """
 
     files: RegistryFiles
@@ -58,13 +58,13 @@ class Repassphrased:
         words = f"encrypted ({self.after.scheme})" if self.after.encrypted else "plain"
         if self.changed == (AUTHORITY_KEY,):
             return f"the authority's key of {self.files.reference} is now {words}"
-        return f"{', '.join(self.changed)} of {self.files.reference} are now {words}"
+        return f"{', '.join(self.changed)} of {self.files.reference}: now {words}"
 
     @property
     def warnings(self) -> list[str]:
         """What the user should be told."""
         path = self.files.path
-        told = [f"{path(name)} opens with another passphrase, and keeps it" for name in self.kept]
+        told = [f"{path(name)} does not open, and stays as it is" for name in self.kept]
         if not self.after.encrypted:
             key = path(AUTHORITY_KEY)
             told.append(f"everybody who reads {key} can sign for the registry")
@@ -160,15 +160,17 @@ def _open_or_ask(
     current: PassphraseSources,
     given: Secret | None,
 ) -> None:
+    pem, source = read_part(files, name), str(files.path(name))
     try:
         _open(files, name, known)
     except HomeError:
-        source = str(files.path(name))
-        if given is None or (current.ask is not None and name != AUTHORITY_KEY):
-            answer = current.ask(f"Passphrase of {source}: ") if current.ask else ""
-            typed = Secret(answer) if answer else None
-            decode_key(read_part(files, name), typed, source)
-            known += [typed] if typed else []
+        wrong = given is not None and (current.ask is None or name == AUTHORITY_KEY)
+        if wrong or not key_protection(pem).encrypted:
+            raise
+        answer = current.ask(f"Passphrase of {source}: ") if current.ask else ""
+        typed = Secret(answer) if answer else None
+        decode_key(pem, typed, source)
+        known += [typed] if typed else []
         _open(files, name, known)
 
 
@@ -206,7 +208,7 @@ def _what(names: tuple[str, ...], before: KeyProtection, passphrase: Secret | No
         after = "encrypted under another passphrase" if before.encrypted else "encrypted"
     if names == (AUTHORITY_KEY,):
         return f"the authority's key is now {after}"
-    return f"the authorities' keys {', '.join(names)} are now {after}"
+    return f"authorities' keys now {after}: {', '.join(names)}"
 
 
 def _ask_new(new: PassphraseSources) -> Secret:
