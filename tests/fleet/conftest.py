@@ -9,6 +9,7 @@ from types import FrameType
 
 import pytest
 
+from tests.fleet.faulty import Ground, prepare
 from tests.fleet.lab import Lab, Machine, Spec, why_not
 from tests.tiers import need
 
@@ -69,6 +70,19 @@ def fleet(lab: Lab) -> Fleet:
     for host in hosts:
         host.load_image(lab.example_image)
     return Fleet(lab, registry, (hosts[0], hosts[1]), (hosts[2], hosts[3]))
+
+
+@pytest.fixture(scope="session")
+def prepared_ground(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """A host to break, and a registry to pull from."""
+    return prepare(lab, tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture
+def ground(prepared_ground: Ground) -> Ground:
+    """The same, with an earlier trust in place and the daemon running."""
+    prepared_ground.begin()
+    return prepared_ground
 
 
 @pytest.fixture(autouse=True)
