@@ -295,7 +295,7 @@ def test_a_password_that_was_accepted_lets_all_go_at_once() -> None:
         ("safe", Machine(running=3, live_restore=True), True, ""),
         ("safe", Machine(running=None), False, "could not tell"),
         ("safe", Machine(), True, ""),
-        ("always", Machine(trusted=True, daemon=False), False, "not running"),
+        ("always", Machine(trusted=True, daemon=False), False, "did not answer and was left alone"),
         ("changed", Machine(daemon=None), False, ""),
     ],
 )
