@@ -104,9 +104,9 @@ def tell_of(session: Session, put: Service) -> None:
         # By itself this is all that cron sends where standard output is thrown away.
         [host] = put.report.hosts
         why = f": {host.error.message}" if host.error else ""
-        lines = [
-            f"error: the new certificate of {put.report.registry} waits in the home, for "
-            f"{host.name} does not serve it{why}; the same command tries again"
-        ]
+        waits = f"the new certificate of {put.report.registry} waits in the home, for {host.name}"
+        lines = [f"error: {waits} does not serve it{why}; the same command tries again"]
+        if put.by_hand:
+            lines = [f"{waits} does not serve it yet: reload it there, then run the same again"]
     for line in lines:
         session.console.print(Text(plain(line)), soft_wrap=True)

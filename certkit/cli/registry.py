@@ -54,6 +54,7 @@ def deploy(
     session.show(put.report, then_look(session, put))
     if waiting:
         tell_of(session, put)
+        raise typer.Exit(put.exit_code.value)
     raise session.done(put.report)
 
 

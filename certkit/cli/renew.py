@@ -205,7 +205,7 @@ def renew(
         put = serving.serve(session, waiting=True)
         session.show(put.report, then_look(session, put))
         tell_of(session, put)
-        raise session.done(put.report)
+        raise typer.Exit(put.exit_code.value)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from certkit.errors import CertkitError, ErrorKind, HostError, InputError
+from certkit.errors import CertkitError, ErrorKind, ExitCode, HostError, InputError
 from certkit.fleet.report import FleetReport
 from certkit.home.promotion import Promoted, how_to_renew, promote
 from certkit.home.waiting import find_next
@@ -32,6 +32,17 @@ class Service:
     report: FleetReport
     served: bool
     promoted: Promoted | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the pair is in its place, and taking it up is left to somebody else."""
+        report = self.report
+        return report.exit_code is ExitCode.DONE and not self.served and not report.check
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The end of a command that is to see a renewed certificate in service."""
+        return ExitCode.ATTENTION if self.by_hand else self.report.exit_code
 
 
 def serve(

@@ -102,11 +102,11 @@ def test_status_fits_its_schema(
     assert certkit("schema", "registry-status").json == STATUS.schema
 
 
-def ending(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+def ending(monkeypatch: pytest.MonkeyPatch, outcome: Outcome, served: bool | None = None) -> None:
     """Let every deployment end in a way, with no host."""
     problem = None if outcome is Outcome.CHANGED else Problem(ErrorKind.REFUSED, "nobody listens")
     result = HostResult("reg", "10.0.0.1", outcome, 1.0, (RuntimeResult("registry"),), problem)
-    done = Deployed(result, outcome is Outcome.CHANGED)
+    done = Deployed(result, outcome is Outcome.CHANGED if served is None else served)
     monkeypatch.setattr("certkit.operations.serving.put_into_service", lambda *_, **__: done)
 
 
@@ -144,6 +144,18 @@ def test_a_certificate_that_could_not_be_put_into_service_is_told_on_stderr_and_
     ending(monkeypatch, Outcome.CHANGED)
     assert certkit("renew", "--if-due", "900d", "--deploy").code == 0
     assert new.with_name("server.crt").read_bytes() == kept and not new.exists()
+
+
+def test_a_reload_left_to_somebody_is_attention(
+    certkit: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Path("hosts.yaml").write_text(f"{SERVER}{PAIR}hosts: [web01]\n")
+    ending(monkeypatch, Outcome.CHANGED, served=False)
+    for words in (("renew", "--deploy"), ("registry", "deploy", "--next")):
+        ran = certkit(*words)
+        assert ran.code == 4 and "error" not in ran.err
+        assert "does not serve it yet: reload it there, then run the same again" in ran.err
+    assert list(tmp_path.glob(f"H/registries/*/{NEXT}"))
 
 
 def test_the_report_fits_the_schema() -> None:
