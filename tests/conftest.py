@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import signal
 
+_AS_ON_A_TERMINAL = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+
 
 def pytest_configure() -> None:
-    """Answer Ctrl-C, here and in every child.
+    """Answer Ctrl-C and a hangup, here and in every child.
 
-    A shell starts a job in the background with SIGINT ignored, and so does many a build server;
-    that is inherited, and a test that interrupts a command would then wait for ever.
+    A shell starts a job in the background with SIGINT ignored, nohup does so with SIGHUP, and many
+    a build server with both; that is inherited, and what a test interrupts or tells to reload
+    would then go on as if nothing had happened.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, answer in _AS_ON_A_TERMINAL.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, answer)
