@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.job import Crew, Job
@@ -71,8 +71,9 @@ class _Restart:
             if self.lost:
                 return self._resume(connection)
             done = self._restart(connection)
-            # The other run may have had to put the old files back.
-            return self._ended(connection) or done if done.reason == "done" else done
+            if done.reason == "done" and _is_another(self._look(connection)):
+                return replace(done, reason="replaced")
+            return done
         except HostError as error:
             self.lost = self.lost or error.retryable
             raise
@@ -111,13 +112,6 @@ class _Restart:
                 return seen
         raise HostError(ErrorKind.DAEMON, f"no longer has {name}")
 
-    def _ended(self, connection: Connection) -> RestartReport | None:
-        """Tell of a restart that was rolled back and of which no answer came."""
-        seen = self._look(connection)
-        if seen.daemon and any("content" in file.reason for file in seen.files):
-            return RestartReport(seen.name, seen.user, "rolled_back", 0.0, restored=True)
-        return None
-
     def _resume(self, connection: Connection) -> RestartReport:
         """Learn how a restart ended whose answer was lost; do it again where it never began.
 
@@ -126,7 +120,7 @@ class _Restart:
         deadline = time.monotonic() + self.patience
         while True:
             seen = self._look(connection)
-            if seen.daemon and any("content" in file.reason for file in seen.files):
+            if seen.daemon and _is_another(seen):
                 return RestartReport(seen.name, seen.user, "rolled_back", 0.0, restored=True)
             if self.report.restart_due and seen.daemon and not seen.restart_due:
                 return RestartReport(seen.name, seen.user, "restarted", 0.0)
@@ -144,6 +138,11 @@ class _Restart:
             self.crew.stop.wait(_ASK_AGAIN)
 
 
+def _is_another(seen: RuntimeReport) -> bool:
+    """Whether other trust stands there than this run has placed."""
+    return any("content" in file.reason for file in seen.files)
+
+
 def _restart_one(one: _Restart, index: int) -> tuple[Problem | None, Outcome]:
     job = one.job
     try:
@@ -154,9 +153,19 @@ def _restart_one(one: _Restart, index: int) -> tuple[Problem | None, Outcome]:
         raise
     name = job.runtimes[index].name
     _note(job, index, done.journal)
-    if done.restored or done.result == "rolled_back":
-        # The old files are back: nothing of this runtime is changed any more.
+    if done.restored or done.result == "rolled_back" or done.reason == "replaced":
+        # Nothing that this run has changed still stands.
         job.amend(index, changed=())
+    if done.reason == "replaced":
+        return (
+            Problem(
+                ErrorKind.CONFLICT,
+                f"another run restarted {name} meanwhile, and left other trust than this one "
+                "placed: the old files, or those of another authority",
+                "certkit status tells what is there; let one operator work at a time",
+            ),
+            Outcome.FAILED,
+        )
     hung = " in time" if done.reason == "hung" else ""
     if done.result == "restarted":
         job.amend(index, restarted=True)

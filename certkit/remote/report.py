@@ -112,7 +112,8 @@ class RestartReport:
         seconds: How long it took until the daemon answered.
         journal: The daemon's last log lines when it did not come back.
         reason: ``stopped`` (refused: it was not running, and reads the files when it starts),
-            ``done`` (refused: not due any more), ``hung`` (the restart did not end in time) or
+            ``done`` (refused: not due any more), ``replaced`` (the same, and a look showed that
+            other trust stands there by now), ``hung`` (the restart did not end in time) or
             ``command`` (the restart failed, and the daemon answers nevertheless); empty otherwise.
         restored: Whether the old files are back, all of them.
     """

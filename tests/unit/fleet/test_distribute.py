@@ -232,9 +232,11 @@ def test_what_another_run_restarted_is_not_restarted_again() -> None:
     assert run(fleet_of(1, meanwhile="restarted"), "always")["web-01"].runtimes[0].restarted
 
 
-def test_what_another_run_rolled_back_is_no_success() -> None:
+def test_what_another_run_rolled_back_or_replaced_is_no_success() -> None:
     result = run(fleet_of(1, meanwhile="rolled_back"))["web-01"]
-    assert result.outcome is Outcome.ROLLED_BACK and result.runtimes[0].changed == ()
+    assert result.outcome is Outcome.FAILED and result.runtimes[0].changed == ()
+    assert result.error is not None and result.error.kind is ErrorKind.CONFLICT
+    assert "another run restarted docker meanwhile" in result.error.message
 
 
 def test_a_restart_command_that_fails_is_no_dead_daemon() -> None:
