@@ -78,8 +78,9 @@ def daemon(host: Any) -> Any:
 
 
 def started(host: Any, steps: str, arguments: str = "") -> None:
-    """Run steps beside the daemon."""
+    """Run steps beside the daemon, once its pid is in the file: an earlier one's is no sign of it."""
     host.steps(
+        'rm -f "$root/var/run/docker.pid"\n'
         'chroot "$root" /usr/bin/env -i PATH="$PATH_INSIDE" '
         f"/fake/dockerd {arguments} >/dev/null 2>&1 &\n"
         'until [ -s "$root/var/run/docker.pid" ]; do sleep 0.05; done\n' + steps
