@@ -78,7 +78,7 @@ def daemon(host: Any) -> Any:
 
 
 def started(host: Any, steps: str, arguments: str = "") -> None:
-    """Run steps beside the daemon, once its pid is in the file: an earlier one's is no sign of it."""
+    """Run steps beside the daemon, once its own pid is in the file, and not an earlier one's."""
     host.steps(
         'rm -f "$root/var/run/docker.pid"\n'
         'chroot "$root" /usr/bin/env -i PATH="$PATH_INSIDE" '
