@@ -192,6 +192,26 @@ as_owner() {
   export XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS DOCKER_HOST
 }
 
+# one_runtime: what a phase for one runtime begins with; sets NAME and WHO. A user's runtime is seen to as that
+# user: for root, this run ends here.
+one_runtime() {
+  load
+  whoami_here
+  get r_name_1
+  NAME=$GOT
+  get r_user_1
+  WHO=$GOT
+  get r_peruser_1
+  [ "$GOT" = 1 ] || return 0
+  if [ "$ME_UID" = 0 ]; then
+    passwd_of "${WHO:--}" || fail no_user "$WHO"
+    nest "$WHO"
+    finish 0
+  fi
+  [ "$WHO" = "$ME" ] || fail not_user "$WHO"
+  as_owner
+}
+
 # nest USER: run this same program as USER. Root never writes in a directory that somebody else
 # could swap for a symlink.
 nest() {

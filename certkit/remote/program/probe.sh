@@ -121,22 +121,8 @@ ask() {
 }
 
 main() {
-  load
-  whoami_here
-  get r_user_1
-  b_user=$GOT
-  get r_peruser_1
-  if [ "$GOT" = 1 ]; then
-    if [ "$ME_UID" = 0 ]; then
-      passwd_of "${b_user:--}" || fail no_user "$b_user"
-      nest "$b_user"
-      finish 0
-    fi
-    [ "$b_user" = "$ME" ] || fail not_user "$b_user"
-    as_owner
-  fi
-  get r_name_1
-  say "probed $GOT $b_user"
+  one_runtime
+  say "probed $NAME $WHO"
   get r_verify_1
   [ -z "$GOT" ] || say "verification $(call 20 "$GOT" 2>/dev/null | hex)"
   b_k=0

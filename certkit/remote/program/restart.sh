@@ -156,22 +156,7 @@ result() {
 }
 
 main() {
-  load
-  whoami_here
-  get r_name_1
-  NAME=$GOT
-  get r_user_1
-  WHO=$GOT
-  get r_peruser_1
-  if [ "$GOT" = 1 ]; then
-    if [ "$ME_UID" = 0 ]; then
-      passwd_of "${WHO:--}" || fail no_user "$WHO"
-      nest "$WHO"
-      finish 0
-    fi
-    [ "$WHO" = "$ME" ] || fail not_user "$WHO"
-    as_owner
-  fi
+  one_runtime
   get r_service_1
   SERVICE=$GOT
   get r_limit_1

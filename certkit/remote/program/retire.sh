@@ -111,22 +111,9 @@ result() {
 }
 
 main() {
-  load
-  whoami_here
-  get r_name_1
-  NAME=$GOT
-  get r_user_1
-  WHO=$GOT
+  one_runtime
   get r_peruser_1
-  if [ "$GOT" = 1 ]; then
-    if [ "$ME_UID" = 0 ]; then
-      passwd_of "${WHO:--}" || fail no_user "$WHO"
-      nest "$WHO"
-      finish 0
-    fi
-    [ "$WHO" = "$ME" ] || fail not_user "$WHO"
-    as_owner
-  elif [ "$ME_UID" != 0 ]; then
+  if [ "$GOT" != 1 ] && [ "$ME_UID" != 0 ]; then
     get r_settings_1
     fail permission "$GOT" 'Permission denied'
   fi
