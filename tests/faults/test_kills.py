@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,13 +32,12 @@ class Killer:
     """Runs a command, kills it at a random moment of its life, and lets a second run finish it.
 
     Attributes:
-        killed: How many runs were killed before their end.
-        ended: How many had ended by themselves.
+        tried: How many runs of each command were killed, or had ended before the kill.
     """
 
-    def __init__(self, lab: Lab, dice: random.Random) -> None:
+    def __init__(self, lab: Lab, dice: random.Random, tried: Counter[str]) -> None:
         self.lab = lab
-        self.killed = self.ended = 0
+        self.tried = tried
         self._dice = dice
         self._takes: dict[str, float] = {}
 
@@ -67,8 +67,8 @@ class Killer:
         assert "Traceback" not in err, err
         if ended:
             assert process.returncode == 0, (words, err)
-        self.ended += ended
-        self.killed += not ended
+        command = " ".join(words[: 2 if words[0] == "rotate" else 1])
+        self.tried[f"{command} {'ended by itself' if ended else 'killed'}"] += 1
         for machine in self.lab.machines.values():
             machine.wait_until_idle()
 
@@ -80,8 +80,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def killer(lab: Lab, request: pytest.FixtureRequest) -> Killer:
-    return Killer(lab, chance(request.node.name))
+def killer(lab: Lab, request: pytest.FixtureRequest, tried: Counter[str]) -> Killer:
+    return Killer(lab, chance(request.node.name), tried)
+
+
+def killed(tried: Counter[str]) -> int:
+    return sum(number for what, number in tried.items() if what.endswith("killed"))
 
 
 def assert_home_whole(home: Path) -> None:
@@ -133,7 +137,8 @@ def test_init(killer: Killer, tmp_path: Path) -> None:
     took, _ = start(tmp_path / "first")
     for number in range(rounds(6)):
         home = tmp_path / f"home-{number}"
-        start(home)
+        _, status = start(home)
+        killer.tried[f"init {'ended by itself' if status == 0 else 'killed'}"] += 1
         made = home / "registries" / lab.registry.replace(":", "_")
         absent += not made.exists()
         if made.exists():
@@ -162,7 +167,7 @@ def test_distribute_and_remove(killer: Killer) -> None:
         assert not any(lab.at(name, "certs.d").exists() for name in NAMES)
         assert_home_whole(lab.home)
         assert_tidy(lab)
-    assert killer.killed > killer.ended
+    assert killed(killer.tried) > killer.tried.total() / 2
 
 
 def test_renew_and_deploy(killer: Killer) -> None:
@@ -181,7 +186,7 @@ def test_renew_and_deploy(killer: Killer) -> None:
         assert RegistryFiles(registry_of(lab)).server_chain_pem != before
         killer.whole_run("registry", "status")
         killer.whole_run("verify")
-    assert killer.killed
+    assert killed(killer.tried)
 
 
 def test_rotate(killer: Killer) -> None:
@@ -206,7 +211,7 @@ def test_rotate(killer: Killer) -> None:
         assert lab.trust != old
         assert len(TrustBundle.parse(lab.trust, "trust.crt").certificates) == 1
         assert all(lab.certificate(name).read_bytes() == lab.trust for name in NAMES)
-    assert killer.killed
+    assert killed(killer.tried)
 
 
 def registry_of(lab: Lab) -> Path:
