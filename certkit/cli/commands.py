@@ -57,16 +57,11 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def is_command(word: str) -> bool:
-    """Return whether a word of the command line names a command."""
-    return word in _PLACES
-
-
 def command(name: str) -> Any:  # noqa: ANN401 - see below
     """Return a command, ready to be called as click's commands are.
 
     Args:
-        name: One for which `is_command` holds.
+        name: One of the names above.
     """
     module, what = _PLACES[name]
     found = getattr(import_module(f"certkit.cli.{module}"), what)
@@ -95,7 +90,7 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """Return a command; None when there is none of that name."""
-        return command(cmd_name) if is_command(cmd_name) else None
+        return command(cmd_name) if cmd_name in _PLACES else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Show the sentences, for which no command is needed."""

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from certkit import __version__
-from certkit.cli.commands import OPTIONS, Commands, command, is_command
+from certkit.cli.commands import OPTIONS, Commands
 from certkit.cli.render.output import STANDARD
 from certkit.errors import CertkitError, ExitCode
 
@@ -53,7 +53,7 @@ def run() -> int:
     """Run the command line and return the exit status of the contract."""
     try:
         # Not standalone: Ctrl-C at a question would otherwise end in 1.
-        returned = _chosen()
+        returned = app(standalone_mode=False)
     except CertkitError as error:
         _say(error.message, error.hint)
         return error.exit_code.value
@@ -71,18 +71,6 @@ def run() -> int:
     except Exception as error:  # noqa: BLE001 - the last place where a defect can be put in words
         return _usage(error) or _defect(error)
     return returned if isinstance(returned, int) else ExitCode.DONE.value
-
-
-def _chosen() -> object:
-    """Run what the command line names.
-
-    A command is called without its group where its name comes first, as it nearly always does: for
-    the group's own options typer imports pydantic, which takes longer than most commands.
-    """
-    name, *words = sys.argv[1:] or [""]
-    if is_command(name) and "_CERTKIT_COMPLETE" not in os.environ:
-        return command(name)(args=words, prog_name=f"certkit {name}", standalone_mode=False)
-    return app(standalone_mode=False)
 
 
 def _read(code: int) -> int:

@@ -31,10 +31,10 @@ def certkit(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, *flags: str) -> int:
-    def broken() -> None:
+    def broken(**_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(module, "_chosen", broken)
+    monkeypatch.setattr(module, "app", broken)
     monkeypatch.setattr(sys, "argv", ["certkit", "distribute", *flags])
     return module.run()
 
