@@ -19,13 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-import paramiko
-from paramiko.common import (
-    AUTH_FAILED,
-    AUTH_SUCCESSFUL,
-    OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
-    OPEN_SUCCEEDED,
-)
+from certkit.transport.without_invoke import paramiko
 
 # Lost links are part of the demo: without a handler, logging would print them on the terminal.
 _LOG = logging.getLogger(__name__)
@@ -172,12 +166,12 @@ class _Session(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         known = username == self._account.user and key == self._account.key
-        return AUTH_SUCCESSFUL if known else AUTH_FAILED
+        return paramiko.common.AUTH_SUCCESSFUL if known else paramiko.common.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if kind == "session":
-            return OPEN_SUCCEEDED
-        return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+            return paramiko.common.OPEN_SUCCEEDED
+        return paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         _start(self._server.run, command, channel)

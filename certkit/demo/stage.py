@@ -15,11 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import paramiko
 import yaml
 
 from certkit.demo.host import USER, EmbeddedHost, make_key
 from certkit.demo.registry import Registry
+from certkit.transport.without_invoke import paramiko
 
 REGISTRY_NAME = "registry.demo"
 HOST_NAMES = ("build-01", "build-02", "web-01", "web-02")

@@ -14,9 +14,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import paramiko
-
 from certkit.transport.hostcert import blob_type
+from certkit.transport.without_invoke import paramiko
 
 _REQUEST_IDENTITIES, _IDENTITIES = 11, 12
 _SIGN_REQUEST, _SIGNATURE = 13, 14

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import paramiko
-
 from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
 from certkit.transport import faults
@@ -21,6 +19,7 @@ from certkit.transport.client import Client
 from certkit.transport.handshake import bounded, close_client
 from certkit.transport.links import ChannelLink
 from certkit.transport.watchdog import Watchdog
+from certkit.transport.without_invoke import paramiko
 
 # Seconds before a bastion that could not be reached is tried again.
 _PAUSE = 5.0

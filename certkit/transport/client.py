@@ -11,10 +11,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import paramiko
-from paramiko.packet import Packetizer
-
 from certkit.transport.links import Link
+from certkit.transport.without_invoke import paramiko
 
 _KEX_TABLE: dict[str, Any] = dict(getattr(paramiko.Transport, "_kex_info", {}))
 if "curve25519-sha256@libssh.org" in _KEX_TABLE:
@@ -63,7 +61,7 @@ _PUBKEYS = (
 _NEVER = 24 * 3600.0
 
 
-class _UntimedPacketizer(Packetizer):
+class _UntimedPacketizer(paramiko.packet.Packetizer):
     """Without the thread that paramiko starts to time each handshake; the watchdog does it."""
 
     def start_handshake(self, timeout: float) -> None:

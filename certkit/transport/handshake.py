@@ -6,8 +6,6 @@ import contextlib
 import threading
 from collections.abc import Callable
 
-import paramiko
-
 from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
 from certkit.transport import faults
@@ -18,6 +16,7 @@ from certkit.transport.identities import Offers
 from certkit.transport.links import Link
 from certkit.transport.login import LinkLostError, log_in
 from certkit.transport.watchdog import Lease, Watchdog
+from certkit.transport.without_invoke import paramiko
 
 _GREETING = "its SSH greeting"
 _LOGIN = "the login"

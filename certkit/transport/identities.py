@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import paramiko
-
 from certkit.inventory.model import Host
 from certkit.transport.agent import Agent, Agents, AgentSigner
 from certkit.transport.hostcert import CERT_SUFFIX, Certificate, blob_type, fingerprint
 from certkit.transport.keyfiles import KeyFileError, KeyFiles, public_blob, with_certificate
+from certkit.transport.without_invoke import paramiko
 
 MOST_OFFERS = 5
 _DEFAULT_NAMES = ("id_ed25519", "id_ecdsa", "id_rsa")

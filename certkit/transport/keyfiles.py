@@ -12,7 +12,6 @@ import io
 import threading
 from pathlib import Path
 
-import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from certkit.secret import Secret
 from certkit.transport.hostcert import blob_type
 from certkit.transport.options import PassphrasePrompt
+from certkit.transport.without_invoke import paramiko
 
 _KINDS: tuple[tuple[type, type[paramiko.PKey]], ...] = (
     (ed25519.Ed25519PrivateKey, paramiko.Ed25519Key),

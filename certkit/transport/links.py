@@ -11,7 +11,7 @@ import socket
 import threading
 from typing import Protocol
 
-import paramiko
+from certkit.transport.without_invoke import paramiko
 
 _CHUNK = 64 * 1024
 _WORDS = 200

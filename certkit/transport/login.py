@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-import paramiko
-
 from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
 from certkit.transport import faults
 from certkit.transport.client import Client
 from certkit.transport.faults import WrongPassword
 from certkit.transport.identities import Offer, Offers
+from certkit.transport.without_invoke import paramiko
 
 
 class LinkLostError(Exception):

@@ -7,8 +7,6 @@ import socket
 import time
 from collections.abc import Iterator
 
-import paramiko
-
 from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
 from certkit.remote.exchange import Exchange
@@ -29,6 +27,7 @@ from certkit.transport.options import ConnectorOptions
 from certkit.transport.privilege import Command
 from certkit.transport.surroundings import allow_files, quieten
 from certkit.transport.watchdog import Lease, Watchdog
+from certkit.transport.without_invoke import paramiko
 
 _CHUNK = 64 * 1024
 # Seconds that the exit status may follow the end of output.
