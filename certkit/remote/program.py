@@ -35,7 +35,7 @@ _SLACK = 30
 
 # No newline, no single quote, no `!`: it must pass through any login shell in single quotes.
 _BOOT = (
-    "N={nonce}; echo READY-$N; P=$(cat); P=${{P#*begin-$N}}; "
+    "LC_ALL=C; N={nonce}; echo READY-$N; P=$(cat); P=${{P#*begin-$N}}; "
     'case $P in *end-$N) eval "${{P%%data-$N*}}";; *) exit 97;; esac'
 )
 
@@ -237,7 +237,11 @@ def compose(parts: Sequence[str], lines: Lines, nonce: str | None, limit: float)
     data = lines.to_bytes()
     if mark in data:
         raise ValueError("the nonce stands in the data")
-    stdin = b"begin-%b\n%bdata-%b\n%bend-%b\n" % (mark, text_of(tuple(parts)), mark, data, mark)
+    text = text_of(tuple(parts))
+    # For `load`: how many lines stand before the data, this one and the marker among them.
+    lines_before = text.count(b"\n") + 2
+    stdin = b"begin-%b\nPROGRAM_LINES=%d\n" % (mark, lines_before)
+    stdin += b"%bdata-%b\n%bend-%b\n" % (text, mark, data, mark)
     return Exchange(
         boot=_BOOT.format(nonce=nonce),
         stdin=stdin,

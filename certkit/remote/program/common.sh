@@ -33,12 +33,15 @@ word() {
   esac
 }
 
+# mention LINE TEXT: a line that ends in a text.
+mention() {
+  word "$2"
+  say "$1 $WORD"
+}
+
 put() { eval "$1=\$2"; }
 get() { eval "GOT=\${$1-}"; }
-add() {
-  get "$1"
-  put "$1" "${GOT:+$GOT$NL}$2"
-}
+add() { eval "$1=\${$1:+\$$1\$NL}\$2"; }
 
 # finish: the last line proves that the answer is whole.
 finish() {
@@ -157,15 +160,17 @@ passwd_of() {
 
 # whoami_here: who runs this, where its home and its state are.
 whoami_here() {
-  # Asked once, for all three: uid=0(root) gid=0(root) ...; a nameless user has no parentheses.
-  w_id=$(id)
-  ME_GID=${w_id#* gid=}
-  ME_GID=${ME_GID%%[!0-9]*}
-  w_id=${w_id#uid=}
-  ME_UID=${w_id%%[!0-9]*}
-  w_id=${w_id#"$ME_UID"}
-  ME=
-  case $w_id in "("*) ME=${w_id#?} ME=${ME%%)*} ;; esac
+  ME_UID=
+  ME_GID=
+  # Where login and kernel agree on root, `id` has nothing to add, and a process costs more than all of this.
+  while read -r w_key _ w_id _; do
+    case $w_key in
+      Uid:) ME_UID=$w_id ;;
+      Gid:) ME_GID=$w_id && break ;;
+    esac
+  done 2>/dev/null </proc/self/status
+  ME=root
+  [ "${LOGNAME-}$ME_UID" = root0 ] && [ -n "$ME_GID" ] || name_of_me
   PW_HOME=
   # Root stands first in there as good as always.
   [ "$ME_UID" != 0 ] || IFS=: read -r _ _ w_id _ _ PW_HOME _ 2>/dev/null </etc/passwd
@@ -182,6 +187,18 @@ whoami_here() {
     STATE=$HOME/.local/state/certkit
   fi
   RUN=/run/user/$ME_UID
+}
+
+# name_of_me: uid=0(root) gid=0(root) ...; a nameless user has no parentheses.
+name_of_me() {
+  w_id=$(id)
+  ME_GID=${w_id#* gid=}
+  ME_GID=${ME_GID%%[!0-9]*}
+  w_id=${w_id#uid=}
+  ME_UID=${w_id%%[!0-9]*}
+  w_id=${w_id#"$ME_UID"}
+  ME=
+  case $w_id in "("*) ME=${w_id#?} ME=${ME%%)*} ;; esac
 }
 
 # as_owner: from here on, commands of a per-user runtime find that user's daemon.

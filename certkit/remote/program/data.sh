@@ -19,23 +19,20 @@ O_IMAGE=
 O_LIMIT=60
 O_SYSTEM=0
 
-# load: by splitting, which takes no process and no read for each byte. The program's lines come first.
+# load: by splitting, which takes no process and no read for each byte. The program's own lines, which
+# P begins with, are as many as it was told.
 load() {
-  d_on=
   IFS=$NL
-  for LINE in $P; do
-    case $d_on$LINE in
-      "data-$N")
-        d_on=$N
-        continue
-        ;;
-      "$N|"*)
+  # shellcheck disable=SC2086 # split at newlines only, and globbing is off
+  set -- $P
+  shift "$PROGRAM_LINES"
+  for LINE; do
+    case $LINE in
+      '|'*)
         d_blob=$d_blob${d_first-$NL}${LINE#?}
         unset d_first
         continue
         ;;
-      "$N"*) ;;
-      *) continue ;;
     esac
     KEY=${LINE%% *}
     VALUE=${LINE#* }

@@ -70,7 +70,7 @@ tell_files() {
     t_reason=${GOT:--}
     get "f_action_$t_n"
     case $GOT in write) GOT=would_change ;; esac
-    say "file $GOT $t_reason $(printf '%s' "$t_path" | hex)."
+    mention "file $GOT $t_reason" "$t_path"
   done
 }
 

@@ -5,7 +5,7 @@
 # endpoint REFERENCE: the addresses of its name, and what a handshake without any trust shows.
 endpoint() {
   get "k_text_$1"
-  say "endpoint $(printf '%s' "$GOT" | hex)."
+  mention endpoint "$GOT"
   get "k_host_$1"
   e_host=$GOT
   if has getent; then
@@ -38,7 +38,8 @@ look() {
     k_found=found
     k_text=$(hex <"$GOT")
   fi
-  say "file $(printf '%s' "$1" | hex). $k_found $k_text."
+  word "$1"
+  say "file $WORD $k_found $k_text."
 }
 
 # questions RUNTIME: in the order in which they were sent; 0 is the host as a whole.
@@ -55,7 +56,8 @@ questions() {
         get "q_words_$w_q"
         w_text=$(call "$O_LIMIT" "$GOT" 2>&1)
         w_status=$?
-        say "answer $(printf '%s' "$w_what" | hex). $w_status $(printf '%s' "$w_text" | hex)."
+        word "$w_what"
+        say "answer $WORD $w_status $(printf '%s' "$w_text" | hex)."
         ;;
       look) look "$w_what" ;;
     esac

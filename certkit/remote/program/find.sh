@@ -116,8 +116,7 @@ drop_foreign_runtimes() {
     [ "$v_found$v_peruser$GOT" = yes00 ] || continue
     put "r_found_$v_r" ''
     get "r_name_$v_r"
-    word "$GOT"
-    say "hostnote unprivileged $WORD"
+    mention "hostnote unprivileged" "$GOT"
   done
 }
 
@@ -130,8 +129,7 @@ tell_rest() {
   q_rest=${q_rest#*|}
   case $q_running$q_paused in *[!0-9]*) ;; *) say "running $((q_running + q_paused))" ;; esac
   case ${q_rest%%|*} in true) say 'live 1' ;; false) say 'live 0' ;; esac
-  word "${q_rest#*|}"
-  say "verification $WORD"
+  mention verification "${q_rest#*|}"
 }
 
 # facts RUNTIME: what its daemon says of itself.
@@ -148,8 +146,7 @@ facts() {
   get "r_scope_$1"
   q_scope=$GOT
   if answering "$1"; then
-    word "${SAID%%|*}"
-    say "version $WORD"
+    mention version "${SAID%%|*}"
     [ -z "$q_scope" ] || say 'daemon 1'
     case $SAID in
       *'|'*'|'*'|'*'|'*) tell_rest ;;

@@ -53,8 +53,7 @@ notes() {
   for y_path in $GOT; do
     expand "$y_path"
     [ -e "$GOT" ] || continue
-    word "$GOT"
-    say "note shadow $WORD"
+    mention "note shadow" "$GOT"
   done
   get "r_hide_$1"
   for y_path in $GOT; do
@@ -63,7 +62,7 @@ notes() {
     set +f
     for y_near in "$y_dir"/*; do
       case $y_near in */ca.crt) continue ;; esac
-      [ ! -e "$y_near" ] || say "note hides $(printf '%s' "$y_dir" | hex)."
+      [ ! -e "$y_near" ] || mention "note hides" "$y_dir"
       break
     done
     set -f
@@ -82,14 +81,13 @@ report() {
   j_reason=${GOT:--}
   get "f_action_$1"
   case $GOT in write) GOT=would_change ;; esac
-  word "$j_path"
-  say "file $GOT $j_reason $WORD"
+  mention "file $GOT $j_reason" "$j_path"
   get "f_previous_$1"
   [ -z "$GOT" ] || say "previous $GOT"
   get "f_absent_$1"
   if [ -n "$GOT" ]; then
     get "f_left_$1"
-    [ -z "$GOT" ] || [ "$j_reason" = - ] || say "note left_over $(printf '%s' "$j_path" | hex)."
+    [ -z "$GOT" ] || [ "$j_reason" = - ] || mention "note left_over" "$j_path"
     beside "$1"
     return
   fi
@@ -97,8 +95,8 @@ report() {
   for j_near in "${j_path%/*}"/*.cert "${j_path%/*}"/*.key; do
     [ -e "$j_near" ] || continue
     case $j_near in
-      *.cert) [ -e "${j_near%.cert}.key" ] || say "note unpaired $(printf '%s' "$j_near" | hex)." ;;
-      *) [ -e "${j_near%.key}.cert" ] || say "note unpaired $(printf '%s' "$j_near" | hex)." ;;
+      *.cert) [ -e "${j_near%.cert}.key" ] || mention "note unpaired" "$j_near" ;;
+      *) [ -e "${j_near%.key}.cert" ] || mention "note unpaired" "$j_near" ;;
     esac
   done
   set -f
@@ -107,11 +105,11 @@ report() {
 # beside FILE: what stays in the directory of a file that goes.
 beside() {
   get "f_action_$1"
-  [ "$GOT" != foreign ] || say "note left $(printf '%s' "$j_path" | hex)."
+  [ "$GOT" != foreign ] || mention "note left" "$j_path"
   set +f
   for j_near in "${j_path%/*}"/* "${j_path%/*}"/.[!.]*; do
     [ "$j_near" != "$j_path" ] || continue
-    [ ! -e "$j_near" ] && [ ! -L "$j_near" ] || say "note left $(printf '%s' "$j_near" | hex)."
+    [ ! -e "$j_near" ] && [ ! -L "$j_near" ] || mention "note left" "$j_near"
   done
   set -f
 }

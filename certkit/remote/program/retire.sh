@@ -106,7 +106,8 @@ put_back() {
 reload() { kill -HUP "$D_PID" 2>/dev/null; }
 
 result() {
-  say "retire $NAME $1 $(printf '%s' "$S_PATH" | hex). $WHO"
+  word "$S_PATH"
+  say "retire $NAME $1 $WORD $WHO"
   finish 0
 }
 

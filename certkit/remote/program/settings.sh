@@ -86,7 +86,8 @@ tell_settings() {
   settings_of "$REPORTED"
   s_text=
   [ "$S_KIND" != file ] || s_text=$(hex <"$S_PATH")
-  say "settings $S_KIND ${D_PID:-0} $(printf '%s' "$S_PATH" | hex). $s_text."
-  [ -z "$S_FLAGS" ] || say "flags $(printf '%s' "$S_FLAGS" | hex)."
+  word "$S_PATH"
+  say "settings $S_KIND ${D_PID:-0} $WORD $s_text."
+  [ -z "$S_FLAGS" ] || mention flags "$S_FLAGS"
   [ ! -f "$STATE/retired/old$S_PATH" ] || say unfinished
 }

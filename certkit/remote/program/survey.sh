@@ -42,12 +42,14 @@ entry() {
       *) ! grep -q 'BEGIN CERTIFICATE' "$1" 2>/dev/null || n_more=$(hex <"$1") ;;
     esac
   fi
-  say "entry $L_PERM $L_UID $n_word $(printf '%s' "$n_what" | hex). $n_more."
+  word "$n_what"
+  say "entry $L_PERM $L_UID $n_word $WORD $n_more."
 }
 
 # directory PATH: itself, wherever it leads.
 directory() {
-  ! listed "$1" || say "dir $L_PERM $L_UID $(printf '%s' "$1" | hex)."
+  listed "$1" || return 0
+  mention "dir $L_PERM $L_UID" "$1"
 }
 
 # survey_file FILE: what stands in its place, beside it and above it.
@@ -59,11 +61,11 @@ survey_file() {
   v_path=$GOT
   get "f_left_$1"
   if [ -n "$GOT" ]; then
-    ! ours "$v_path" 2>/dev/null || say "left $(printf '%s' "$v_path" | hex)."
+    ! ours "$v_path" 2>/dev/null || mention left "$v_path"
     return 0
   fi
   v_dir=${v_path%/*}
-  say "place $(printf '%s' "$v_path" | hex)."
+  mention place "$v_path"
   ! ours "$v_path" 2>/dev/null || say own
   v_up=${v_dir%/*}
   directory "${v_up%/*}"
@@ -95,7 +97,7 @@ survey_paths() {
     IFS=' 	
 '
     expand "$v_one"
-    [ ! -e "$GOT" ] || say "$1 $(printf '%s' "$GOT" | hex)."
+    [ ! -e "$GOT" ] || mention "$1" "$GOT"
     # shellcheck disable=SC2088 # the two characters as they stand
     case $ME_UID$NESTED$v_one in
       '0~/'*)
@@ -103,7 +105,7 @@ survey_paths() {
         for v_home in /home/*; do
           set -f
           v_there=$v_home/${v_one#??}
-          [ ! -e "$v_there" ] || say "$1 $(printf '%s' "$v_there" | hex)."
+          [ ! -e "$v_there" ] || mention "$1" "$v_there"
         done
         set -f
         ;;
@@ -135,7 +137,8 @@ survey_near() {
   v_up=${GOT%/*/*}
   [ "$v_up" != "$v_seen" ] || return 0
   v_seen=$v_up
-  say "beside $(printf '%s' "$v_up" | hex). $(neighbours "$v_up")."
+  word "$v_up"
+  say "beside $WORD $(neighbours "$v_up")."
 }
 
 # survey_settings: the insecure registries as the daemon's file has them, and nothing else of it.
@@ -145,13 +148,14 @@ survey_settings() {
   expand "$GOT"
   [ -r "$GOT" ] || return 0
   v_list=$(tr -d '\n' <"$GOT" | sed -n 's/.*"insecure-registries"[^[]*\[\([^]]*\)\].*/\1/p')
-  say "insecure $(printf '%s' "$GOT" | hex). $(printf '%s' "$v_list" | hex)."
+  word "$GOT"
+  mention "insecure $WORD" "$v_list"
 }
 
 survey() {
   get "r_name_$REPORTED"
   say "of $GOT"
-  [ ! -f "$STATE/due/$GOT" ] || say due
+  if [ -f "$STATE/due/$GOT" ] || [ -f "$STATE/begun.$GOT" ]; then say due; fi
   each_file survey_file
   v_seen=
   each_file survey_near

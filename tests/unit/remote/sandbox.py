@@ -49,7 +49,7 @@ PATH_INSIDE=$4
 # run N: the exchange in file N, as a login's sh -c would run it.
 run() {
   # shellcheck disable=SC2086
-  chroot "$root" /usr/bin/env -i PATH="$PATH_INSIDE" HOME="${LOGIN_HOME-/root}" \
+  chroot "$root" /usr/bin/env -i PATH="$PATH_INSIDE" HOME="${LOGIN_HOME-/root}" LOGNAME=root \
     $SHELL_WORDS -c "$(cat "$root/io/$1.boot")" \
     <"$root/io/$1.in" >"$root/io/$1.out" 2>"$root/io/$1.err"
   echo $? >"$root/io/$1.status"

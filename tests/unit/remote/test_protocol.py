@@ -188,6 +188,7 @@ def test_the_sent_program_is_plain_ascii_and_means_the_same_without_comments(
     assert b"<<" not in written, (
         "a here-document would lose its indentation, and needs /tmp in bash"
     )
+    assert b"\n\n" not in sent, "a shell that splits it into lines would count one line less"
     # What bash says of a function is what it understood: no comment, and every string to the byte.
     understood = [
         subprocess.run(
