@@ -36,7 +36,7 @@ _SLACK = 30
 # No newline, no single quote, no `!`: it must pass through any login shell in single quotes.
 _BOOT = (
     "LC_ALL=C; N={nonce}; echo READY-$N; P=$(cat); P=${{P#*begin-$N}}; "
-    'case $P in *end-$N) eval "${{P%%data-$N*}}";; *) exit 97;; esac'
+    'case $P in *end-$N) eval "${{P%data-$N*}}";; *) exit 97;; esac'
 )
 
 # Indentation and whole-line comments are for people; a thousand hosts need not receive them. No

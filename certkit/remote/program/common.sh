@@ -233,7 +233,7 @@ one_runtime() {
 # could swap for a symlink.
 nest() {
   # shellcheck disable=SC2016 # evaluated by the inner shell
-  set -- "$1" sh -c 'N=$1; P=$(cat); P=${P#*begin-$N}; case $P in *end-$N) eval "${P%%data-$N*}";; *) exit 97;; esac' sh "$N"
+  set -- "$1" sh -c 'N=$1; P=$(cat); P=${P#*begin-$N}; case $P in *end-$N) eval "${P%data-$N*}";; *) exit 97;; esac' sh "$N"
   n_user=$1
   shift
   say "nesting $n_user"
@@ -246,7 +246,7 @@ nest() {
     set -- su -s /bin/sh -c 'exec "$@"' "$n_user" -- sh "$@"
   fi
   {
-    printf '%s\n' "begin-$N${P%%"data-$N"*}data-$N" "nested $n_user"
+    printf '%s\n' "begin-$N${P%"data-$N"*}data-$N" "nested $n_user"
     data
     printf '%s\n' "end-$N"
   } | (cd / && "$@") 9>&-
