@@ -6,17 +6,16 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags
-from certkit.cli.render.text import plain
+from certkit.cli.words import say, say_plain
 from certkit.fleet.findings import RETIRE
 from certkit.fleet.plan import RestartPlan
 from certkit.fleet.report import FAILURES, FleetReport, Outcome
 from certkit.inventory.folding import count, fold_names
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from certkit.cli.session import Session
     from certkit.operations.serving import Service
 
@@ -30,10 +29,8 @@ def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
     )
     if plan.unknown:
         sentence += f"; {fold_names(plan.unknown)} could not tell how many run"
-    console.print(Text(f"{sentence}."), soft_wrap=True)
-    console.print(
-        Text("The files are done. --yes goes on without asking; --restart safe spares them.")
-    )
+    say(console, f"{sentence}.")
+    say(console, "The files are done. --yes goes on without asking; --restart safe spares them.")
     try:
         answer = console.input("Go on? [y/N] ", markup=False)
     except EOFError:
@@ -109,4 +106,4 @@ def tell_of(session: Session, put: Service) -> None:
         if put.by_hand:
             lines = [f"{waits} does not serve it yet: reload it there, then run the same again"]
     for line in lines:
-        session.console.print(Text(plain(line)), soft_wrap=True)
+        say_plain(session.console, line)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Protocol
 
 from certkit.cli import words
 from certkit.cli.options import DocumentOutput
@@ -29,6 +27,9 @@ from certkit.home.renewed import home_option
 from certkit.home.request import RegistryRequest
 from certkit.home.requesting import init_request, renew_request
 from certkit.home.waiting import NextLeaf, find_next
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Report(Protocol):

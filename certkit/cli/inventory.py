@@ -80,13 +80,10 @@ def _listed(found: Inventory, limit: str | None, exclude: str | None) -> Sequenc
 
 
 def _warn(found: Inventory) -> None:
-    from rich.console import Console
+    from certkit.cli.words import error_console, say
 
-    from certkit.cli.words import say
-
-    console = Console(stderr=True, highlight=False, markup=False)
     for warning in found.warnings:
-        say(console, f"warning: {warning}", "yellow")
+        say(error_console(), f"warning: {warning}", "yellow")
 
 
 def _explain(console: Console, host: Host) -> None:

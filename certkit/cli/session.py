@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from certkit.cli.ask import confirm_restarts, said_again
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput, HostKeyChoice
@@ -20,9 +20,8 @@ from certkit.cli.render import machine
 from certkit.cli.render.output import STANDARD
 from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report, summary_line
-from certkit.cli.render.text import plain
 from certkit.cli.signals import Interrupts
-from certkit.cli.words import console_for
+from certkit.cli.words import console_for, error_console, say, say_plain
 from certkit.errors import ExitCode, InputError
 from certkit.fleet.events import Event, Watcher
 from certkit.fleet.job import DEFAULT_PARALLEL, RunOptions
@@ -37,6 +36,9 @@ from certkit.names import RegistryReference
 from certkit.pki.bundle import TrustBundle
 from certkit.secret import Secret
 from certkit.transport.connection import Connector
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Session:
@@ -58,14 +60,12 @@ class Session:
         references: The registry, then its aliases.
         bundle: What hosts are to trust.
         stop: Stops the run.
-        console: Standard error.
         parts: Reports of what is through, where a command has several parts.
     """
 
     def __init__(self, flags: Flags, *, yes: bool = False) -> None:
         self.flags = flags
         self._yes = yes
-        self.console = Console(stderr=True, highlight=False, markup=False)
         self.stop = Stop()
         self.parts: list[FleetReport] = []
         self._passwords: Passwords = collect(
@@ -85,6 +85,11 @@ class Session:
         )
         for warning in self.inventory.warnings:
             self.warn(warning)
+
+    @cached_property
+    def console(self) -> Console:
+        """Standard error."""
+        return error_console()
 
     @property
     def server(self) -> RegistryHost | None:
@@ -110,12 +115,12 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Tell of something that does not stop the run."""
-        self.console.print(Text(f"warning: {plain(text)}", style="yellow"), soft_wrap=True)
+        say_plain(self.console, f"warning: {text}", "yellow")
 
     def say(self, text: str) -> None:
         """Tell people one line, unless they want to hear none."""
         if not self.flags.quiet:
-            self.console.print(Text(text), soft_wrap=True)
+            say(self.console, text)
 
     def again(self, command: str) -> str:
         """Return a command, ready to paste, with what said which registry and where all is."""
@@ -143,7 +148,8 @@ class Session:
             run_timeout=flags.run_timeout,
             keep=connections_kept(raise_open_files(), parallel),
         )
-        screen = Screen(self.console, verbose=flags.verbose, quiet=flags.quiet, names=phases)
+        console = None if flags.quiet else self.console
+        screen = Screen(console, verbose=flags.verbose, names=phases)
 
         def passphrase(path: Path) -> Secret | None:
             with screen.paused():
@@ -211,12 +217,12 @@ class Session:
         forms: dict[FleetOutput, Callable[[FleetReport], str]] = {
             FleetOutput.JSON: machine.document,
             FleetOutput.JSONL: machine.summary_line,
-            FleetOutput.JUNIT: machine.junit,
+            FleetOutput.JUNIT: _junit,
         }
         if output in forms:
             STANDARD.write(forms[output](report))
             if not quiet:
-                self.console.print(Text(line(report)), soft_wrap=True)
+                say(self.console, line(report))
         elif not quiet or report.exit_code is not ExitCode.DONE:
             table(console_for(DocumentOutput.TABLE), report, next_steps)
 
@@ -234,6 +240,12 @@ class Running:
     progress: Watcher
     watcher: Watcher
     confirm: Callable[[RestartPlan], bool]
+
+
+def _junit(report: FleetReport) -> str:
+    from certkit.cli.render.junit import junit
+
+    return junit(report)
 
 
 def _load(flags: Flags) -> Inventory:

@@ -1,4 +1,7 @@
-"""Words on a terminal or a pipe: never wrapped, coloured only where that is wanted."""
+"""Words on a terminal or a pipe: never wrapped, coloured only where that is wanted.
+
+Rich is imported with the first console: a quiet run that prints one document draws nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,54 @@ import getpass
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from certkit.cli.options import DocumentOutput
 from certkit.cli.render.output import STANDARD
+from certkit.cli.render.text import plain
 from certkit.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _ALIGN_UP_TO = 60
 
 
+def error_console() -> Console:
+    """Standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False)
+
+
 def console_for(output: DocumentOutput) -> Console:
     """Where human text goes: standard error when standard output carries JSON."""
+    from rich.console import Console
+
     if output is DocumentOutput.JSON:
-        return Console(stderr=True, highlight=False, markup=False)
+        return error_console()
     return Console(file=cast("TextIO", STANDARD), highlight=False, markup=False)
 
 
 def say(console: Console, text: str = "", style: str = "") -> None:
     """Print one line as it is: a wrapped command or fingerprint cannot be pasted."""
+    from rich.text import Text
+
+    # Text, not markup: a host's words may hold brackets.
     console.print(Text(text, style=style), soft_wrap=True)
+
+
+def say_plain(console: Console, text: str = "", style: str = "") -> None:
+    """Print one line with words of a host's in it, made fit for a terminal; it may be indented."""
+    say(console, f"{'  ' if text.startswith('  ') else ''}{plain(text)}", style)
 
 
 def say_pairs(console: Console, pairs: Iterable[tuple[str, str]], indent: int = 2) -> None:
     """Print label and text pairs in two columns; one below the other on a narrow terminal."""
+    from rich.text import Text
+
     listed = list(pairs)
     width = max((len(label) for label, _ in listed), default=0)
     narrow = console.is_terminal and console.width < _ALIGN_UP_TO

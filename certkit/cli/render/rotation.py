@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
-
-from rich.console import Console
 
 from certkit.cli import words
 from certkit.cli.flags import FleetOutput
-from certkit.cli.render import machine
+from certkit.cli.render.junit import junit
 from certkit.cli.render.text import plain
 from certkit.errors import CertkitError
 from certkit.fleet.report import FleetReport
 from certkit.home.rotation_report import RotationReport
 from certkit.inventory.folding import fold, fold_names
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def show(console: Console, found: RotationReport, again: Callable[[str], str]) -> None:
@@ -79,7 +80,7 @@ def written(
         del summary["runs"]
         return json.dumps({"summary": summary}) + "\n"
     if output is FleetOutput.JUNIT:
-        return machine.junit(*parts, more=[_gate(step, found, error)])
+        return junit(*parts, more=[_gate(step, found, error)])
     return ""
 
 

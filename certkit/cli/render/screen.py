@@ -6,12 +6,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.text import Text
-
-from certkit.cli.render.text import plain
+from certkit.cli.words import say_plain
 from certkit.fleet.events import (
     Event,
     HostAdvanced,
@@ -23,6 +20,10 @@ from certkit.fleet.events import (
 )
 from certkit.fleet.report import FAILURES, HostResult
 from certkit.inventory.folding import count, fold_names
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 STYLES = {
     "unchanged": "green",
@@ -49,30 +50,26 @@ class Screen:
     """Watches a run.
 
     Args:
-        console: Standard error.
+        console: Standard error; None to show nothing.
         verbose: From 1 on, a line for each host.
-        quiet: Show nothing.
         names: How the phases are called where it is not as usual, such as place in a check.
     """
 
     def __init__(
         self,
-        console: Console,
+        console: Console | None,
         *,
         verbose: int = 0,
-        quiet: bool = False,
         names: dict[str, str] | None = None,
     ) -> None:
         self._console = console
         self._verbose = verbose
-        self._quiet = quiet
         self._names = {**_DOING, **(names or {})}
         self._lock = threading.RLock()
         self._phase = ""
         self._task: TaskID | None = None
         self._tally: Counter[str] = Counter()
-        bars = console.is_terminal and not console.is_dumb_terminal and not quiet
-        self._progress = self._bars() if bars else None
+        self._progress = None if console is None else _bars(console)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -140,21 +137,25 @@ class Screen:
 
     def _say(self, text: str, style: str, *, at: int) -> None:
         """Show a line from a verbosity on; above the bars where there are some."""
-        if self._quiet or self._verbose < at:
-            return
-        self._console.print(Text(plain(text), style=style), soft_wrap=True)
+        if self._console is not None and self._verbose >= at:
+            say_plain(self._console, text, style)
 
-    def _bars(self) -> Progress:
-        narrow = self._console.width < _NARROW
-        bar = [] if narrow else [BarColumn(bar_width=None)]
-        return Progress(
-            TextColumn("{task.description}"),
-            *bar,
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[tally]}"),
-            console=self._console,
-            transient=True,
-        )
+
+def _bars(console: Console) -> Progress | None:
+    """Return bars for a terminal that can draw them, else nothing."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        return None
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    bar = [] if console.width < _NARROW else [BarColumn(bar_width=None)]
+    return Progress(
+        TextColumn("{task.description}"),
+        *bar,
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[tally]}"),
+        console=console,
+        transient=True,
+    )
 
 
 def _few(names: tuple[str, ...], most: int = 8) -> str:

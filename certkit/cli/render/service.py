@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from certkit.cli import words
 from certkit.pki.bundle import colons
 from certkit.registry.status import RegistryStatus
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def show_service(console: Console, found: RegistryStatus) -> None:

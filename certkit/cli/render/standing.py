@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from certkit.cli.render.summary import NARROW, show_errors
 from certkit.cli.render.text import plain
+from certkit.cli.words import say_plain
 from certkit.fleet.report import FleetReport, HostResult, Outcome, RuntimeResult
 from certkit.inventory.folding import count, fold, fold_names
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STATES = {
     Outcome.UNCHANGED: "ok",
@@ -114,19 +115,21 @@ def show_standing(
     _table(console, hosts)
     _findings(console, hosts)
     show_errors(console, report)
-    _line(console)
+    say_plain(console)
     for entry in report.bundle:
-        _line(
+        say_plain(
             console,
             f"authority {entry.sha256[:SHORT]} {entry.subject} {ends(entry.not_after, now)}",
         )
     if report.server is not None:
-        _line(console, f"certificate {report.server.subject} {ends(report.server.not_after, now)}")
+        say_plain(
+            console, f"certificate {report.server.subject} {ends(report.server.not_after, now)}"
+        )
     for line in extremes(report):
-        _line(console, line)
-    _line(console, standing_line(report), "bold")
+        say_plain(console, line)
+    say_plain(console, standing_line(report), "bold")
     for step in next_steps:
-        _line(console, f"next: {step}", "cyan")
+        say_plain(console, f"next: {step}", "cyan")
 
 
 def standing_line(report: FleetReport) -> str:
@@ -138,6 +141,9 @@ def standing_line(report: FleetReport) -> str:
 
 
 def _table(console: Console, hosts: Sequence[HostResult]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     rows = fold(
         hosts,
         lambda host: (
@@ -148,10 +154,10 @@ def _table(console: Console, hosts: Sequence[HostResult]) -> None:
     )
     if console.width < NARROW:
         for (state, runtimes, found), folded in rows:
-            _line(console, f"{_names(folded)}: {state}", _STYLES[state])
+            say_plain(console, f"{_names(folded)}: {state}", _STYLES[state])
             for text in (runtimes, found):
                 if text:
-                    _line(console, f"  {text}")
+                    say_plain(console, f"  {text}")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("hosts", "state", "runtimes", "found"):
@@ -168,20 +174,16 @@ def _findings(console: Console, hosts: Sequence[HostResult]) -> None:
     for attention in (True, False):
         chosen = [pair for pair in pairs if pair[0].attention is attention]
         if chosen:
-            _line(console)
+            say_plain(console)
         for finding, folded in fold(chosen, lambda pair: pair[0]):
             names = _names(host for _, host in folded)
             lead = finding.kind if attention else "note"
-            _line(console, f"{lead}: {names}: {finding.message}", "yellow" if attention else "dim")
+            say_plain(
+                console, f"{lead}: {names}: {finding.message}", "yellow" if attention else "dim"
+            )
             if finding.cure:
-                _line(console, f"  {finding.cure}")
+                say_plain(console, f"  {finding.cure}")
 
 
 def _names(hosts: Iterable[HostResult]) -> str:
     return plain(fold_names(host.name for host in hosts))
-
-
-def _line(console: Console, text: str = "", style: str = "") -> None:
-    # Text, not markup: a host's words may hold brackets. Not wrapped: commands are pasted.
-    indent = "  " if text.startswith("  ") else ""
-    console.print(Text(f"{indent}{plain(text)}", style=style), soft_wrap=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from certkit.cli.render.screen import STYLES
 from certkit.cli.render.text import plain
+from certkit.cli.words import say_plain
 from certkit.fleet.report import FleetReport, HostResult, Outcome, RuntimeResult
 from certkit.inventory.folding import count, fold, fold_names
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NARROW = 60
 """Columns below which a table becomes lines."""
@@ -29,10 +30,10 @@ def show_report(console: Console, report: FleetReport, next_steps: Sequence[str]
     _show_diffs(console, report)
     _show_notes(console, report)
     show_errors(console, report)
-    _say(console)
-    _say(console, summary_line(report), "bold")
+    say_plain(console)
+    say_plain(console, summary_line(report), "bold")
     for step in next_steps:
-        _say(console, f"next: {step}", "cyan")
+        say_plain(console, f"next: {step}", "cyan")
 
 
 def summary_line(report: FleetReport) -> str:
@@ -55,12 +56,15 @@ def _word(report: FleetReport, outcome: Outcome) -> str:
 
 
 def _show_table(console: Console, report: FleetReport) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     rows = fold(report.hosts, lambda host: (host.outcome, _runtimes(host)))
     if console.width < NARROW:
         for (outcome, runtimes), hosts in rows:
-            _say(console, f"{_names(hosts)}: {_word(report, outcome)}", STYLES[outcome.value])
+            say_plain(console, f"{_names(hosts)}: {_word(report, outcome)}", STYLES[outcome.value])
             if runtimes:
-                _say(console, f"  {runtimes}")
+                say_plain(console, f"  {runtimes}")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("hosts", overflow="fold")
@@ -110,11 +114,11 @@ def _show_diffs(console: Console, report: FleetReport) -> None:
         if line_set
     ]
     for diff, pairs in fold(lines, lambda pair: pair[0]):
-        _say(console)
-        _say(console, _names(host for _, host in pairs), "bold")
+        say_plain(console)
+        say_plain(console, _names(host for _, host in pairs), "bold")
         for line in diff:
             style = {"+": "green", "-": "red", "~": "yellow"}.get(line[:1], "")
-            _say(console, f"  {line}", style)
+            say_plain(console, f"  {line}", style)
 
 
 def _show_notes(console: Console, report: FleetReport) -> None:
@@ -122,32 +126,24 @@ def _show_notes(console: Console, report: FleetReport) -> None:
         (note, host) for host in report.hosts for runtime in host.runtimes for note in runtime.notes
     ]
     if notes:
-        _say(console)
+        say_plain(console)
     for note, pairs in fold(notes, lambda pair: pair[0]):
-        _say(console, f"note: {_names(host for _, host in pairs)}: {note}", "dim")
+        say_plain(console, f"note: {_names(host for _, host in pairs)}: {note}", "dim")
 
 
 def show_errors(console: Console, report: FleetReport) -> None:
     """Show why hosts failed; the same reason once."""
     failed = [host for host in report.hosts if host.error is not None]
     if failed:
-        _say(console)
+        say_plain(console)
     for (error, outcome), hosts in fold(failed, lambda host: (host.error, host.outcome)):
         if error is None:
             continue
         style = STYLES[outcome.value]
-        _say(console, f"{_names(hosts)}: {error.message}", style)
+        say_plain(console, f"{_names(hosts)}: {error.message}", style)
         if error.hint:
-            _say(console, f"  {error.hint}")
+            say_plain(console, f"  {error.hint}")
 
 
 def _names(hosts: Iterable[HostResult]) -> str:
     return plain(fold_names(host.name for host in hosts))
-
-
-def _say(console: Console, text: str = "", style: str = "") -> None:
-    # Text, not markup: a host's words may hold brackets. Not wrapped: commands are pasted.
-    console.print(
-        Text(plain(text) if not text.startswith("  ") else f"  {plain(text)}", style=style),
-        soft_wrap=True,
-    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from certkit.cli.render.machine import junit
+from certkit.cli.render.junit import junit
 from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report
 from certkit.cli.render.text import plain
@@ -175,7 +175,7 @@ def screened(**how: Any) -> str:
         markup=False,
         color_system=None,
     )
-    screen = Screen(console, **how)
+    screen = Screen(None if how.pop("quiet", False) else console, **how)
     with screen.shown():
         for event in EVENTS:
             screen(event)

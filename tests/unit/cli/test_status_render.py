@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from certkit.cli.render.machine import junit
+from certkit.cli.render.junit import junit
 from certkit.cli.render.page import page
 from certkit.cli.render.prometheus import exposition
 from certkit.cli.render.standing import show_standing, standing_line
