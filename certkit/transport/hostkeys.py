@@ -64,7 +64,7 @@ class HostKeys:
         self._only = known_hosts
         self._policy = policy
         self._read: dict[tuple[Path, ...], tuple[KnownHosts, tuple[object, ...]]] = {}
-        self._found: dict[tuple[tuple[Path, ...], tuple[str, ...]], _Known] = {}
+        self._found: dict[tuple[tuple[Path, ...], str], tuple[Entry, ...]] = {}
         self._lock = threading.Lock()
 
     def algorithms(self, host: Host) -> tuple[str, ...]:
@@ -181,11 +181,36 @@ class HostKeys:
         files = self._files(host)
         names = host_names(host.address, host.port, host.host_key_alias)
         with self._lock:
-            database = self._database(files)
-            known = self._found.get((files, names))
-            if known is None:
-                known = self._found[files, names] = _search(database, names)
-            return known
+            self._database(files)
+            return self._search(files, names)
+
+    def _search(self, files: tuple[Path, ...], names: tuple[str, ...]) -> _Known:
+        """Look names up, the first one first; the others where it is not known.
+
+        What stands under the bare name of a host with a port of its own may confirm its key, and
+        never contradict it: behind another port there may be another machine.
+        """
+        entries = list(self._entries(files, names[0]))
+        confirming: list[Entry] = []
+        for name in names[1:]:
+            if not any(entry.marker != "revoked" for entry in entries):
+                found = self._entries(files, name)
+                confirming += [entry for entry in found if not entry.marker]
+                entries += [entry for entry in found if entry.marker]
+        return _Known(
+            names,
+            tuple(e for e in entries if not e.marker),
+            tuple(confirming),
+            tuple(e for e in entries if e.marker == "cert-authority"),
+            frozenset(e.blob for e in entries if e.marker == "revoked"),
+        )
+
+    def _entries(self, files: tuple[Path, ...], name: str) -> tuple[Entry, ...]:
+        # A name is asked for up to three times a host; in a long hashed file each is dear.
+        found = self._found.get((files, name))
+        if found is None:
+            found = self._found[files, name] = tuple(self._read[files][0].matching(name))
+        return found
 
     def _accept(self, host: Host, name: str, blob: bytes) -> bool:
         """Record a new key; False where there is no file to record it in.
@@ -201,7 +226,7 @@ class HostKeys:
         target = candidates[0]
         with self._lock, append_new(target) as record:
             database = self._database(files, fresh=True)
-            known = _search(database, (name,))
+            known = self._search(files, (name,))
             if known.plain:
                 if any(entry.blob == blob for entry in known.plain):
                     return True
@@ -209,7 +234,7 @@ class HostKeys:
             record(name, key_line(blob), hashed=database.uses_hashes)
             database.add(name.encode(), Entry("", blob_type(blob), blob, target, 0))
             self._read[files] = (database, _stamps(files))
-            self._found.clear()
+            del self._found[files, name]
         return True
 
 
@@ -224,28 +249,6 @@ def _stamps(files: tuple[Path, ...]) -> tuple[object, ...]:
         return (found.st_ino, found.st_size, found.st_mtime_ns)
 
     return tuple(map(stamp, files))
-
-
-def _search(database: KnownHosts, names: tuple[str, ...]) -> _Known:
-    """Look names up, the first one first; the others where it is not known.
-
-    What stands under the bare name of a host with a port of its own may confirm its key, and never
-    contradict it: behind another port there may be another machine.
-    """
-    entries = list(database.matching(names[0]))
-    confirming: list[Entry] = []
-    for name in names[1:]:
-        if not any(entry.marker != "revoked" for entry in entries):
-            found = list(database.matching(name))
-            confirming += [entry for entry in found if not entry.marker]
-            entries += [entry for entry in found if entry.marker]
-    return _Known(
-        names,
-        tuple(e for e in entries if not e.marker),
-        tuple(confirming),
-        tuple(e for e in entries if e.marker == "cert-authority"),
-        frozenset(e.blob for e in entries if e.marker == "revoked"),
-    )
 
 
 _GLOBAL_FILES = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
