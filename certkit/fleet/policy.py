@@ -34,7 +34,8 @@ def judge(report: RuntimeReport, policy: RestartPolicy, *, due: bool) -> Verdict
     """Decide about one runtime.
 
     A daemon that does not run is left alone under every policy: it reads the trust when it is
-    started, and starting what somebody stopped is not what was asked for.
+    started, and starting what somebody stopped is not what was asked for. Unless it was certkit
+    that stopped it, in a restart that was cut short: then there is nothing to lose.
 
     Args:
         report: What the host said of it.
@@ -45,10 +46,12 @@ def judge(report: RuntimeReport, policy: RestartPolicy, *, due: bool) -> Verdict
         return Verdict(False)
     if not due and policy != "always":
         return Verdict(False)
-    if not report.daemon:
+    if not report.daemon and not report.restart_begun:
         return Verdict(False, STOPPED)
     if policy == "never":
         return Verdict(False, "not restarted (--restart never)")
+    if not report.daemon:
+        return Verdict(True)
     if policy == "safe" and not report.live_restore:
         if report.running is None:
             return Verdict(

@@ -43,6 +43,7 @@ class _Runtime:
     live: bool | None = None
     daemon: bool | None = None
     due: bool = False
+    begun: bool = False
     notes: list[str] = field(default_factory=list)
     verification: str = ""
     settings: SettingsReport | None = None
@@ -67,6 +68,7 @@ class _Runtime:
             live_restore=self.live,
             daemon=self.daemon,
             restart_due=self.due,
+            restart_begun=self.begun,
             notes=tuple(dict.fromkeys(line for line in told if line)),
             verification=self.verification,
             nested=nested,
@@ -179,8 +181,9 @@ def _set_live(runtime: _Runtime, words: list[str]) -> None:
     runtime.live = words[0] == "1"
 
 
-def _set_due(runtime: _Runtime, _words: list[str]) -> None:
+def _set_due(runtime: _Runtime, words: list[str]) -> None:
     runtime.due = True
+    runtime.begun = words == ["begun"]
 
 
 def _set_verification(runtime: _Runtime, words: list[str]) -> None:

@@ -64,6 +64,7 @@ class RuntimeReport:
         daemon: Whether the daemon is active; None for a runtime without one.
         restart_due: Whether its trust changed since the daemon was last restarted by certkit,
             in this run or an earlier one that was cut short.
+        restart_begun: Whether such a restart was begun, and has not come to its end.
         notes: Things worth a line: a shadowing directory, a stray ``.key``, ...
         verification: What the runtime says of how it verifies registries; see `Probe`.
         nested: Whether the user told of it, in a run apart from root's: a failure there, or a file
@@ -80,6 +81,7 @@ class RuntimeReport:
     live_restore: bool | None = None
     daemon: bool | None = None
     restart_due: bool = False
+    restart_begun: bool = False
     notes: tuple[str, ...] = ()
     verification: str = ""
     nested: bool = False

@@ -168,7 +168,7 @@ adopt() {
 tell_files() {
   get "r_name_$REPORTED"
   say "of $GOT"
-  [ ! -f "$STATE/due/$GOT" ] || say due
+  if [ -f "$STATE/begun.$GOT" ]; then say due begun; elif [ -f "$STATE/due/$GOT" ]; then say due; fi
   each_file report
   notes "$REPORTED"
   "${TELL:-:}"

@@ -168,12 +168,13 @@ main() {
   [ "$ME_UID" = 0 ] || [ "$GOT" = 1 ] || [ -n "$COMMAND" ] || fail not_root "$NAME"
   lock "$O_WAIT"
   DUE=$STATE/due/$NAME
+  BEGUN=$STATE/begun.$NAME
   LOG=$STATE/restart.log
   (: >"$LOG") 2>/dev/null || LOG=/dev/null
   now
   STARTED=$NOW
   # Another run may have seen to it while this one waited for the lock, or for its turn.
-  if [ "$O_DUE" = 1 ] && [ ! -f "$DUE" ]; then
+  if [ "$O_DUE" = 1 ] && [ ! -f "$DUE" ] && [ ! -f "$BEGUN" ]; then
     say 'reason done'
     result refused
     finish 0
@@ -185,13 +186,16 @@ main() {
   case $m_answers$? in
     0* | 10) ;;
     *)
-      # Stopped on purpose: it reads the files when it starts, and starting it is not ours to do.
-      say 'reason stopped'
-      result refused
-      targets
-      rm -f "$DUE"
-      settled "$TARGETS"
-      finish 0
+      # A restart that was cut short may have left it so. Else it was stopped on purpose: it reads the
+      # files when it starts, and starting it is not ours to do.
+      if [ ! -f "$BEGUN" ]; then
+        say 'reason stopped'
+        result refused
+        targets
+        rm -f "$DUE"
+        settled "$TARGETS"
+        finish 0
+      fi
       ;;
   esac
   if [ -n "$COMMAND" ]; then
@@ -200,18 +204,19 @@ main() {
     case $MANAGER in
       sysv) ;;
       none) fail no_manager "$SERVICE" ;;
-      *) active "$SERVICE" || fail no_manager "$SERVICE" ;;
+      *) [ -f "$BEGUN" ] || active "$SERVICE" || fail no_manager "$SERVICE" ;;
     esac
   fi
 
   # From here on the host ends up whole, whether or not its operator's link holds.
   trap '' HUP PIPE TERM INT
   m_since=$(date -u +%s)
+  { printf '' >"$BEGUN"; } 2>/dev/null && sync "$BEGUN" 2>/dev/null
   do_restart
   m_status=$?
   if [ "$m_status" = 0 ] && healthy; then
     targets
-    rm -f "$DUE"
+    rm -f "$DUE" "$BEGUN"
     settled "$TARGETS"
     result restarted
     finish 0
@@ -222,7 +227,6 @@ main() {
   targets
   if [ -n "$TARGETS" ]; then
     if put_back; then say restored; else m_word=rollback_failed; fi
-    rm -f "$DUE"
   else
     # Nothing of certkit's is new to this daemon; one more try, on the same files.
     m_word=restarted
@@ -237,6 +241,7 @@ main() {
   else
     m_word=rollback_failed
   fi
+  rm -f "$DUE" "$BEGUN"
   result "$m_word"
   finish 0
 }

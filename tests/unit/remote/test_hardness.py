@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -113,113 +110,6 @@ def test_boot_passes_any_login_shell() -> None:
     assert not set("\n'!") & set(boot)
     first, second = (program.place(wanted()) for _ in range(2))
     assert first.boot.replace(first.nonce, "") == second.boot.replace(second.nonce, "")
-
-
-# What a host looks like after the first run, put aside; and how one round ends.
-_ASIDE = "mkdir snap keep; cp -a etc/docker keep/docker; cp -a var/lib/certkit keep/state\n"
-_AFRESH = (
-    "rm -rf etc/docker var/lib/certkit\n"
-    "cp -a keep/docker etc/docker; cp -a keep/state var/lib/certkit\n"
-)
-
-
-def placed_once(host: Any) -> Exchange:
-    """Place A, as a run did whose restart is done; return the exchange that replaces it by B."""
-    host.run(program.place(wanted(A)))
-    host.at("/var/lib/certkit/due/docker").unlink()
-    return program.place(wanted(B))
-
-
-def kept(number: int, moment: str) -> str:
-    """Steps that keep what a run left, cut short (`seen`) or not (`then`), in ``snap/$k``."""
-    if moment == "seen":
-        return (
-            f"mkdir snap/$k; cp -a etc/docker snap/$k/seen; cp io/{number}.status snap/$k/status\n"
-        )
-    return "cp -a etc/docker snap/$k/then; cp -a var/lib/certkit snap/$k/state\n"
-
-
-def whole_after_each(host: Any) -> list[str]:
-    """Check every round: the old file or the new one, then the new one; return the statuses."""
-    snaps = sorted(host.at("/snap").iterdir(), key=lambda snap: int(snap.name))
-    for snap in snaps:
-        folder = f"certs.d/{REFERENCE}"
-        assert (snap / "seen" / folder / "ca.crt").read_bytes() in (A, B), snap.name
-        assert (snap / "then" / folder / "ca.crt").read_bytes() == B, snap.name
-        assert [one.name for one in (snap / "then" / folder).iterdir()] == ["ca.crt"], snap.name
-        assert (snap / f"state/previous{CA}").read_bytes() == A, snap.name
-        assert (snap / "state/due/docker").exists(), snap.name
-        assert (snap / f"state/record{CA}").read_bytes() == B, snap.name
-    return [(snap / "status").read_text() for snap in snaps]
-
-
-def test_killed_at_every_step_then_run_again(make_host: Callable[..., Any]) -> None:
-    host = make_host("dash")
-    second = placed_once(host)
-    # Before each command that changes something; what only reads makes no difference.
-    for tool in ("mv", "cp", "mkdir", "chmod", "cat", "rm", "sync", "flock"):
-        real = f"/usr/bin/{tool}"
-        host.fake(
-            tool,
-            "#!/bin/sh\nread n </state/count; n=$((n+1)); echo $n >/state/count\n"
-            f'read k </state/kill\n[ $n != $k ] || kill -9 -1\nexec {real} "$@"\n',
-        )
-    number = host.load(second)
-    rounds = 60
-    host.steps(
-        f"{_ASIDE}k=0; while [ $k -lt {rounds} ]; do k=$((k+1))\n{_AFRESH}"
-        f"echo $k >state/kill; echo 0 >state/count; run {number}\n"
-        f"{kept(number, 'seen')}echo 0 >state/kill; run {number}\n{kept(number, 'then')}"
-        "[ $(cat snap/$k/status) != 0 ] || break\n"
-        "done",
-        timeout=110,
-    )
-    statuses = whole_after_each(host)
-    # The last round found no step left to be killed at: every step was covered.
-    assert 12 < len(statuses) < rounds
-    assert statuses == ["137\n"] * (len(statuses) - 1) + ["0\n"]
-
-
-def writes(trace: str) -> list[tuple[str, int]]:
-    """Find the system calls that write files of the host, each with its number among its like."""
-    counts: Counter[str] = Counter()
-    found = []
-    for line in trace.splitlines():
-        call = line.partition("(")[0]
-        counts[call] += 1
-        opened = call == "openat" and "O_CREAT" in line and '"/dev/null"' not in line
-        if opened or re.match(r"write\(\d+<(/etc|/var)/", line):
-            found.append((call, counts[call]))
-    return found
-
-
-@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
-def test_killed_at_every_write_of_the_shell_itself(
-    shell: str, make_host: Callable[..., Any]
-) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace, which kills a shell at a system call, is not installed")
-    host = make_host(shell)
-    number = host.load(placed_once(host))
-    # Only the shell itself is traced: what the commands do is the test's above.
-    strace = "strace -y -e trace=openat,write -o"
-    words = "BARE=$SHELL_WORDS\n"
-    host.steps(f'{words}{_ASIDE}SHELL_WORDS="{strace} /io/trace $BARE"; run {number}', timeout=30)
-    trace = host.at("/io/trace")
-    if not trace.exists() or "openat" not in trace.read_text():
-        pytest.skip(f"strace may not trace here: {host.result(number).stderr.decode()}")
-    points = writes(trace.read_text())
-    rounds = "".join(
-        f"k={k}\n{_AFRESH}"
-        f'SHELL_WORDS="{strace} /dev/null -e inject={call}:signal=KILL:when={when} $BARE"\n'
-        f"run {number}\n{kept(number, 'seen')}"
-        f"SHELL_WORDS=$BARE; run {number}\n{kept(number, 'then')}"
-        for k, (call, when) in enumerate(points, 1)
-    )
-    host.steps(words + rounds, timeout=90)
-    # The lock, the new file, the intent and what is due: each is opened, then written.
-    assert whole_after_each(host) == ["137\n"] * len(points)
-    assert len(points) >= 8
 
 
 def test_two_at_once(host: Any) -> None:

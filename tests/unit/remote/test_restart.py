@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from certkit.errors import ErrorKind, HostError
+from certkit.fleet.policy import judge
 from certkit.names import RegistryReference
 from certkit.remote import program
 from certkit.remote.protocol import decode_place, decode_restart
@@ -86,48 +87,6 @@ def test_rollback_over_two_changes_returns_to_what_the_daemon_ran_on(host: Any) 
     assert host.at(CA).read_bytes() == GOOD
 
 
-def test_a_rollback_killed_at_every_step_is_begun_again(make_host: Callable[..., Any]) -> None:
-    """Whichever file it left, the next trust is placed over it: it is certkit's own."""
-    host = make_host("dash")
-    for bundle in (GOOD, BAD):
-        place(host, wanted(bundle))
-        if bundle == GOOD:
-            restart(host, wanted(bundle))
-    for tool in ("mv", "cp", "rm", "sync"):
-        host.fake(
-            tool,
-            "#!/bin/sh\nread n </state/count; n=$((n+1)); echo $n >/state/count\n"
-            f'read k </state/kill\n[ $n != $k ] || kill -9 -1\nexec /usr/bin/{tool} "$@"\n',
-        )
-    cut = host.load(program.restart(wanted(BAD).runtimes[0]))
-    again = host.load(program.restart(wanted(BAD).runtimes[0]))
-    follow = host.load(program.place(wanted(b"NEXT\n")))
-    host.steps(
-        "mkdir snap keep; cp -a etc/docker keep/docker; cp -a var/lib/certkit keep/state\n"
-        "k=0; while [ $k -lt 40 ]; do k=$((k+1))\n"
-        "rm -rf etc/docker var/lib/certkit; touch state/running; rm -f state/failed\n"
-        "cp -a keep/docker etc/docker; cp -a keep/state var/lib/certkit\n"
-        f"echo $k >state/kill; echo 0 >state/count; run {cut}; mkdir snap/$k\n"
-        f"cp -a etc/docker snap/$k/seen; cp io/{cut}.status snap/$k/status\n"
-        "echo 0 >state/kill; touch state/running; rm -f state/failed\n"
-        # Half of them meet the same daemon again, the others a trust that it takes.
-        f"[ $((k % 2)) = 0 ] || {{ run {again}; touch state/running; rm -f state/failed; }}\n"
-        f"run {follow}; cp -a etc/docker snap/$k/then\n"
-        "[ $(cat snap/$k/status) != 0 ] || break\n"
-        "done",
-        timeout=110,
-    )
-    snaps = sorted(host.at("/snap").iterdir(), key=lambda snap: int(snap.name))
-    folder = f"certs.d/{REFERENCE}"
-    for snap in snaps:
-        assert (snap / "seen" / folder / "ca.crt").read_bytes() in (GOOD, BAD), snap.name
-        assert (snap / "then" / folder / "ca.crt").read_bytes() == b"NEXT\n", snap.name
-        assert [one.name for one in (snap / "then" / folder).iterdir()] == ["ca.crt"], snap.name
-    statuses = [(snap / "status").read_text() for snap in snaps]
-    assert 5 < len(statuses) < 40
-    assert statuses == ["137\n"] * (len(statuses) - 1) + ["0\n"]
-
-
 def test_forced_foreign_file_comes_back_and_is_foreign_again(host: Any) -> None:
     host.put(CA, b"THEIRS\n")
     exchange = program.place(wanted(BAD), force=True)
@@ -157,6 +116,21 @@ def test_broken_for_another_reason_is_told(host: Any) -> None:
     assert (report.result, report.restored) == ("rollback_failed", True)
     assert host.at(CA).read_bytes() == GOOD
     assert report.journal
+
+
+def test_a_daemon_that_a_cut_restart_left_down_is_started(host: Any) -> None:
+    place(host, wanted(GOOD))
+    restart(host, wanted(GOOD))
+    # As kill -9 leaves it between the end of the old daemon and the start of the new one.
+    host.at("/var/lib/certkit/begun.docker").touch()
+    host.at("/state/running").unlink()
+    seen = place(host, wanted(GOOD)).runtimes[0]
+    assert (seen.daemon, seen.restart_due, seen.restart_begun) == (False, True, True)
+    assert judge(seen, "changed", due=True).restart and judge(seen, "safe", due=True).restart
+    assert not judge(seen, "never", due=True).restart
+    assert restart(host, wanted(GOOD)).result == "restarted"
+    assert host.at("/state/running").exists()
+    assert not place(host, wanted(GOOD)).runtimes[0].restart_due
 
 
 def test_stopped_daemon_is_left_stopped(host: Any) -> None:

@@ -1,0 +1,153 @@
+"""A phase is killed at every write and before every command; then the next run finishes the job."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certkit.names import RegistryReference
+from certkit.remote import program
+from certkit.remote.retire import retire
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.daemon_json import without
+from certkit.runtimes.state import HostState, RuntimeChoice
+from tests.unit.remote.killing import moments
+from tests.unit.remote.test_retire import AFTER, BEFORE, DOCKER, DOCKERD, FILE, NAME
+
+REFERENCE = NAME.text
+pytestmark = pytest.mark.timeout(300)
+
+FOLDER = f"certs.d/{REFERENCE}"
+OLD = b"OLD\n" * 20
+NEW = b"NEW\n" * 20
+BAD = b"BAD\n" * 20
+
+_KEEP = "mkdir -p snap keep; cp -a etc/docker keep/docker; cp -a var/lib/certkit keep/state\n"
+_AFRESH = (
+    "rm -rf etc/docker var/lib/certkit state/failed; touch state/running\n"
+    "cp -a keep/docker etc/docker; cp -a keep/state var/lib/certkit\n"
+)
+
+
+def wanted(bundle: bytes) -> HostState:
+    choice = RuntimeChoice(("docker",), timeout=3)
+    return desired_state([RegistryReference.parse(REFERENCE)], bundle, choice)
+
+
+def played(host: Any, number: int, afresh: str, follow: str) -> list[Path]:
+    """Kill the exchange at every moment, then run `follow`; what both left is in each directory."""
+    found = moments(host, number, afresh)
+    rounds = [
+        f"mkdir snap/{k}\n{afresh}{moment}"
+        f"cp io/{number}.status snap/{k}/status; cp -a etc/docker snap/{k}/seen\n"
+        f"{follow}cp -a etc/docker snap/{k}/then; cp -a state snap/{k}/state\n"
+        f"cp -a var/lib/certkit snap/{k}/memory\n"
+        for k, moment in enumerate(found)
+    ]
+    for start in range(0, len(rounds), 8):
+        host.steps("".join(rounds[start : start + 8]), timeout=100)
+    snaps = [host.at(f"/snap/{k}") for k in range(len(found))]
+    statuses = Counter((snap / "status").read_text() for snap in snaps)
+    # What polls a daemon may come to its end before the call that has been counted.
+    assert statuses["137\n"] >= len(snaps) - 2 and set(statuses) <= {"137\n", "0\n"}, statuses
+    return snaps
+
+
+def certificate(snap: Path, moment: str) -> bytes:
+    """What is there, alone in its directory."""
+    folder = snap / moment / FOLDER
+    if moment == "then":
+        assert [one.name for one in folder.iterdir()] == ["ca.crt"], snap.name
+    return (folder / "ca.crt").read_bytes()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_placing(shell: str, make_host: Callable[..., Any]) -> None:
+    host = make_host(shell)
+    host.run(program.place(wanted(OLD)))
+    host.at("/var/lib/certkit/due/docker").unlink()
+    number = host.load(program.place(wanted(NEW)))
+    host.steps(_KEEP)
+    snaps = played(host, number, _AFRESH, f"run {number}\n")
+    for snap in snaps:
+        assert certificate(snap, "seen") in (OLD, NEW), snap.name
+        assert certificate(snap, "then") == NEW, snap.name
+        path = f"etc/docker/{FOLDER}/ca.crt"
+        assert (snap / "memory/previous" / path).read_bytes() == OLD, snap.name
+        assert (snap / "memory/record" / path).read_bytes() == NEW, snap.name
+        assert (snap / "memory/due/docker").exists(), snap.name
+    # The lock, the new file, the intent and what is due: each is opened, then written.
+    assert len(snaps) >= (20 if shell == "dash" else 8)
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+@pytest.mark.parametrize(("new", "stands"), [(NEW, NEW), (BAD, OLD)], ids=["good", "rolled back"])
+def test_restarting(shell: str, new: bytes, stands: bytes, make_host: Callable[..., Any]) -> None:
+    """The daemon runs in the end, whenever its restart was cut: also where that has stopped it."""
+    host = make_host(shell)
+    state = wanted(OLD)
+    for exchange in (program.place(state), program.restart(state.runtimes[0])):
+        host.run(exchange)
+    host.run(program.place(wanted(new)))
+    place = host.load(program.place(wanted(new)))
+    again = host.load(program.restart(wanted(new).runtimes[0]))
+    number = host.load(program.restart(wanted(new).runtimes[0]))
+    host.steps(_KEEP)
+    memory = "var/lib/certkit"
+    # As the operator's side does: what is due, or was begun, is restarted.
+    follow = (
+        f"run {place}\n[ ! -e {memory}/due/docker ] && [ ! -e {memory}/begun.docker ] ||"
+        f" run {again}\n"
+    )
+    snaps = played(host, number, _AFRESH, follow)
+    for snap in snaps:
+        assert certificate(snap, "seen") in (OLD, new), snap.name
+        assert certificate(snap, "then") == stands, snap.name
+        assert (snap / "state/running").exists(), f"{snap.name}: it was left down"
+        assert not (snap / "memory/due/docker").exists(), snap.name
+        assert not (snap / "memory/begun.docker").exists(), snap.name
+        path = f"etc/docker/{FOLDER}/ca.crt"
+        assert (snap / "memory/record" / path).read_bytes() == stands, snap.name
+    assert len(snaps) >= 6
+
+
+@pytest.mark.parametrize(("stray", "stands"), [(False, AFTER), (True, BEFORE)])
+def test_retiring(stray: bool, stands: bytes, make_host: Callable[..., Any]) -> None:
+    """An insecure setting: whole after each, and nothing of it left beside the file or below."""
+    host = make_host("dash")
+    host.fake("dockerd", DOCKERD)
+    host.fake("docker", DOCKER.replace("$(cat", "$(/usr/bin/cat"))
+    host.put(FILE, BEFORE, 0o640)
+    host.at("/var/lib/certkit").mkdir(parents=True, mode=0o700)
+    if stray:
+        # Without the setting no pull goes through: the old file comes back.
+        host.state("stray")
+    runtime = wanted(NEW).runtimes[0]
+    whole = host.load(retire(runtime, "", (NAME,), BEFORE, AFTER))
+    rest = host.load(retire(runtime, "", (NAME,), AFTER, AFTER))
+    assert without(BEFORE, {REFERENCE}).content == AFTER
+    start = (
+        "rm -f var/run/docker.pid\n"
+        'chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin /fake/dockerd >/dev/null 2>&1 &\n'
+        "daemon=$!\nuntil [ -s var/run/docker.pid ]; do sleep 0.02; done\n"
+    )
+    afresh = f'[ -z "${{daemon-}}" ] || kill -9 $daemon\n{_AFRESH}{start}'
+    follow = (
+        f"if cmp -s etc/docker/daemon.json keep/docker/daemon.json; then run {whole}\n"
+        f"elif [ -e var/lib/certkit/retired ]; then run {rest}; fi\n"
+    )
+    host.steps(_KEEP)
+    snaps = played(host, whole, afresh, follow)
+    for snap in snaps:
+        assert (snap / "seen/daemon.json").read_bytes() in (BEFORE, AFTER), snap.name
+        assert (snap / "then/daemon.json").read_bytes() == stands, snap.name
+        assert (snap / "then/daemon.json").stat().st_mode & 0o777 == 0o640, snap.name
+        assert [one.name for one in (snap / "then").iterdir()] == ["daemon.json"], snap.name
+        assert [one.name for one in (snap / "memory").iterdir()] == ["lock"], snap.name
+    # What a moment leaves is the one or the other.
+    assert {(snap / "seen/daemon.json").read_bytes() for snap in snaps} == {BEFORE, AFTER}
+    assert len(snaps) >= 6
