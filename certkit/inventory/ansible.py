@@ -96,12 +96,12 @@ class Graph:
             place.refuse(f"hosts: {error.message}", error.hint)
         return names
 
-    def finish(self, shape: InventoryFormat, beside: Beside) -> Parsed:
+    def finish(self, shape: InventoryFormat, directory: Path | None) -> Parsed:
         """Settle groups and variables.
 
         Args:
             shape: The format that was read.
-            beside: ``group_vars`` and ``host_vars`` of its directory.
+            directory: Where ``group_vars`` and ``host_vars`` are; None for nowhere.
 
         Returns:
             The hosts with one layer of settings each.
@@ -111,7 +111,7 @@ class Graph:
         """
         if not self.hosts:
             raise InputError(f"{shown(self.source)} has no hosts", "add a host to a group")
-        return _Resolver(self, shape, beside).run()
+        return _Resolver(self, shape, Beside(directory)).run()
 
 
 class _Resolver:

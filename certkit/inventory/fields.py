@@ -105,6 +105,9 @@ FIELDS: Mapping[str, Field] = {
 }
 """By the key in files; a dot stands for a mapping inside."""
 
+NAMES = frozenset(field.name for field in FIELDS.values())
+"""Every field that a key can fill."""
+
 SECRET_KEYS = frozenset(("password", "key_passphrase", "become.password"))
 _PATHS = frozenset(
     ("identity_file", "certificate_file", "known_hosts_file", "global_known_hosts_file")

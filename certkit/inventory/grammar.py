@@ -10,7 +10,6 @@ import base64
 import binascii
 import posixpath
 import re
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from certkit.inventory.places import GrammarError, shown, suggest
@@ -58,13 +57,16 @@ def text(value: object) -> str:
     return result
 
 
+def is_plain_host(name: str) -> bool:
+    """Whether it is a host name or an IPv4 address and nothing around it."""
+    return _HOST.fullmatch(name) is not None and len(name) <= 253 and ".." not in name
+
+
 def host(value: object) -> str:
     """A host name or an IP address, without brackets and without a port."""
-    return _host(text(value))
-
-
-@lru_cache(maxsize=65_536)
-def _host(name: str) -> str:
+    name = text(value)
+    if is_plain_host(name):
+        return name
     if name.startswith("-"):
         raise GrammarError(
             f"'{shown(name)}' starts with a dash", "a host name starts with a letter or digit"
@@ -80,7 +82,7 @@ def _host(name: str) -> str:
         raise GrammarError(
             f"'{shown(name)}' has letters beyond ASCII", "write the name's xn-- form"
         )
-    if len(name) > 253 or ".." in name or not _HOST.fullmatch(name):
+    if not is_plain_host(name):
         raise GrammarError(
             f"'{shown(name)}' is not a host name", "letters, digits, dashes, dots and underscores"
         )
@@ -89,12 +91,7 @@ def _host(name: str) -> str:
 
 def address(value: object) -> str:
     """A host that can be connected to; unlike a mere name it must not be a half-written IPv4."""
-    return _address(text(value))
-
-
-@lru_cache(maxsize=65_536)
-def _address(given: str) -> str:
-    name = _host(given)
+    name = host(value)
     if name.rstrip(".").rpartition(".")[2].isdigit() and not _IPV4.fullmatch(name):
         raise GrammarError(
             f"'{shown(name)}' is all numbers but not a valid IPv4 address",
@@ -121,6 +118,8 @@ def user(value: object) -> str:
 
 def target(value: object) -> Target:
     """``[user@]host[:port]``, an IPv6 address in brackets when a port follows."""
+    if type(value) is str and is_plain_host(value):
+        return Target(None, value, None)
     whole = text(value).strip()
     rest = whole[6:].rstrip("/") if whole.startswith("ssh://") else whole
     login, at, rest = rest.rpartition("@")

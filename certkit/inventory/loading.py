@@ -19,7 +19,6 @@ from certkit.inventory.places import shown, suggest
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-    from certkit.inventory.beside import Beside
     from certkit.inventory.draft import Parsed
     from certkit.inventory.registry_host_reader import RegistryHostDraft
 
@@ -123,15 +122,12 @@ def registry_of(path: Path | str) -> str | None:
 
 
 def _parse(path: Path) -> Parsed:
-    from certkit.inventory.beside import Beside
-
     source = str(path) if str(path) != "-" else "standard input"
-    beside = Beside(path.parent if str(path) != "-" else None)
     if is_script(path):
         from certkit.inventory.ansible_json import parse_json, read_list
 
         graph, warnings = read_list(parse_json(run_script(path), source), source)
-        parsed = graph.finish("ansible-json", beside)
+        parsed = graph.finish("ansible-json", path.parent)
         parsed.warnings[:0] = warnings
         return parsed
     return _parse_text(read_text(path), source, Path.cwd() if str(path) == "-" else path.parent)
@@ -155,12 +151,9 @@ def parse_text(text: str, source: str = "inventory", directory: Path | None = No
 
 
 def _parse_text(text: str, source: str, directory: Path | None) -> Parsed:
-    from certkit.inventory.beside import Beside
-
     first = _first_line(text, source)
-    beside = Beside(directory)
     if first.startswith("{"):
-        found = _parse_json(text, source, beside)
+        found = _parse_json(text, source, directory)
         if found is not None:
             return found
     elif _SECTION.fullmatch(first) or not _YAML_START.match(first):
@@ -168,8 +161,8 @@ def _parse_text(text: str, source: str, directory: Path | None) -> Parsed:
 
         graph = read_ini(text, source)
         plain = not any(_SECTION.fullmatch(line.strip()) for line in text.split("\n"))
-        return graph.finish("hosts" if plain else "ansible-ini", beside)
-    return _parse_yaml(text, source, directory, beside)
+        return graph.finish("hosts" if plain else "ansible-ini", directory)
+    return _parse_yaml(text, source, directory)
 
 
 def _first_line(text: str, source: str) -> str:
@@ -183,7 +176,7 @@ def _first_line(text: str, source: str) -> str:
     )
 
 
-def _parse_json(text: str, source: str, beside: Beside) -> Parsed | None:
+def _parse_json(text: str, source: str, directory: Path | None) -> Parsed | None:
     """Read Ansible's JSON; None when it is YAML, or another format in JSON's clothes."""
     from certkit.inventory.ansible_json import parse_json, read_list
 
@@ -194,15 +187,14 @@ def _parse_json(text: str, source: str, beside: Beside) -> Parsed | None:
     if any(isinstance(body.get("hosts"), dict) for body in groups):
         return None
     graph, warnings = read_list(data, source)
-    parsed = graph.finish("ansible-json", beside)
+    parsed = graph.finish("ansible-json", directory)
     parsed.warnings[:0] = warnings
     return parsed
 
 
-def _parse_yaml(text: str, source: str, directory: Path | None, beside: Beside) -> Parsed:
+def _parse_yaml(text: str, source: str, directory: Path | None) -> Parsed:
     from yaml.nodes import MappingNode
 
-    from certkit.inventory.ansible_yaml import read_yaml
     from certkit.inventory.native import TOP_KEYS, read_native
     from certkit.inventory.yamltree import Tree, is_null
 
@@ -223,8 +215,10 @@ def _parse_yaml(text: str, source: str, directory: Path | None, beside: Beside) 
         )
     if all(is_null(value) for _, value in top.values()):
         tree.place(root).refuse("has no hosts", "put the names under 'hosts:'")
+    from certkit.inventory.ansible_yaml import read_yaml
+
     graph, warnings = read_yaml(tree)
-    parsed = graph.finish("ansible-yaml", beside)
+    parsed = graph.finish("ansible-yaml", directory)
     parsed.warnings[:0] = warnings
     return parsed
 

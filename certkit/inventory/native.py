@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from certkit.inventory import fields, grammar, registry_host_reader
+from certkit.inventory import fields, grammar
 from certkit.inventory.draft import Layer, Parsed
 from certkit.inventory.native_hosts import Entry, Hosts
 from certkit.inventory.places import GrammarError, Place, shown
 from certkit.inventory.ranges import has_range
 from certkit.inventory.yamltree import Tree, is_null
+
+if TYPE_CHECKING:
+    from certkit.inventory.registry_host_reader import RegistryHostDraft
 
 TOP_KEYS = (
     "version",
@@ -78,13 +81,15 @@ def read_native(tree: Tree, base: Path) -> Parsed:
     return _Reader(tree, base).read()
 
 
-def read_registry_host(tree: Tree, base: Path) -> registry_host_reader.RegistryHostDraft:
+def read_registry_host(tree: Tree, base: Path) -> RegistryHostDraft:
     """Read a document that is the value of ``registry_host:``.
 
     Raises:
         InputError: As `read_native` does.
     """
-    return registry_host_reader.read(_Reader(tree, base), tree.root)
+    from certkit.inventory.registry_host_reader import read
+
+    return read(_Reader(tree, base), tree.root)
 
 
 class _Reader:
@@ -114,7 +119,9 @@ class _Reader:
             self._groups(*top["groups"])
         self.parsed.defaults = defaults
         if "registry_host" in top:
-            self.parsed.registry_host = registry_host_reader.read(self, top["registry_host"][0])
+            from certkit.inventory.registry_host_reader import read
+
+            self.parsed.registry_host = read(self, top["registry_host"][0])
         if "hosts" not in top:
             self.tree.place(self.tree.root).refuse(
                 "the inventory has no hosts", "add a list: hosts: [web01, web02]"

@@ -62,6 +62,26 @@ class Hosts:
 
     def _enter(self, written: str, entry: Entry) -> None:
         target = grammar.target(written)
+        name = target.host
+        if target.user is not None or target.port is not None:
+            name, entry = self._with_login(written, target, entry)
+        known = self.entries.get(name)
+        if known is None:
+            self.entries[name] = [entry]
+            return
+        for other in known:
+            if other.ranged == entry.ranged:
+                raise GrammarError(
+                    f"'{shown(name)}' is listed twice, first in line {other.place.line}",
+                    "keep one of the two",
+                )
+        # A host that a range covers may be listed once more by its name, to differ from the rest.
+        known.append(entry)
+        known.sort(key=lambda item: not item.ranged)
+
+    @staticmethod
+    def _with_login(written: str, target: grammar.Target, entry: Entry) -> tuple[str, Entry]:
+        """The name of a host that is given with its user or port, and its settings with them."""
         # A host given with its port is called by both, so that one address can be several hosts.
         name = target.host
         if target.port is not None:
@@ -77,18 +97,7 @@ class Hosts:
             if field in entry.layer and entry.layer[field][0] != value:
                 raise GrammarError(f"'{shown(written)}' and its key {field} disagree")
             extra[field] = (value, entry.place)
-        if extra:
-            entry = entry._replace(layer={**entry.layer, **extra})
-        known = self.entries.setdefault(name, [])
-        for other in known:
-            if other.ranged == entry.ranged:
-                raise GrammarError(
-                    f"'{shown(name)}' is listed twice, first in line {other.place.line}",
-                    "keep one of the two",
-                )
-        # A host that a range covers may be listed once more by its name, to differ from the rest.
-        known.append(entry)
-        known.sort(key=lambda item: not item.ranged)
+        return name, entry._replace(layer={**entry.layer, **extra})
 
     def drafts(self, defaults: Level, groups: Mapping[str, Level]) -> list[Draft]:
         """All hosts in order, with their layers.
@@ -102,23 +111,21 @@ class Hosts:
         """
         order = {name: number for number, name in enumerate(groups)}
         fights: dict[tuple[str, str, str], list[str]] = {}
-        known: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
+        known: dict[tuple[tuple[str, ...], ...], _Shared] = {}
         result: list[Draft] = []
         for name, entries in self.entries.items():
-            mine = tuple(dict.fromkeys(group for entry in entries for group in entry.groups))
-            mine = tuple(sorted(mine, key=lambda group: order.get(group, -1)))
-            levels = [groups[group] for group in mine if group in groups]
-            layers = (defaults[0], *(level[0] for level in levels), *(e.layer for e in entries))
-            free: Mapping[str, Any] = defaults[1]
-            for more in (*(level[1] for level in levels), *(entry.vars for entry in entries)):
-                free = {**free, **more} if more else free
-            result.append(Draft(name, entries[-1].place, layers, mine or ("ungrouped",), free))
-            if len(levels) > 1:
-                if mine not in known:
-                    known[mine] = list(_disagreements(mine, groups))
-                for fight in known[mine]:
-                    if not any(fight[0] in entry.layer for entry in entries):
-                        fights.setdefault(fight, []).append(name)
+            key = tuple([entry.groups for entry in entries])
+            if key not in known:
+                known[key] = _shared(key, defaults, groups, order)
+            shared = known[key]
+            free = shared.vars
+            for entry in entries:
+                free = {**free, **entry.vars} if entry.vars else free
+            layers = (*shared.layers, *[entry.layer for entry in entries])
+            result.append(Draft(name, entries[-1].place, layers, shared.groups, free))
+            for fight in shared.fights:
+                if not any(fight[0] in entry.layer for entry in entries):
+                    fights.setdefault(fight, []).append(name)
         for (field, weak, strong), hosts in fights.items():
             more_hosts = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
             self.warnings.append(
@@ -126,6 +133,42 @@ class Hosts:
                 f"later in the file (host {hosts[0]}{more_hosts})"
             )
         return result
+
+
+class _Shared(NamedTuple):
+    """What hosts of the same groups have in common.
+
+    Attributes:
+        groups: Their groups, the strongest last.
+        layers: Settings of the defaults and of the groups.
+        vars: Free variables of both.
+        fights: Field, the weaker group and the stronger one, where two groups disagree.
+    """
+
+    groups: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    vars: Mapping[str, Any]
+    fights: list[tuple[str, str, str]]
+
+
+def _shared(
+    named: tuple[tuple[str, ...], ...],
+    defaults: Level,
+    groups: Mapping[str, Level],
+    order: Mapping[str, int],
+) -> _Shared:
+    mine = dict.fromkeys(group for names in named for group in names)
+    ordered = tuple(sorted(mine, key=lambda group: order.get(group, -1)))
+    levels = [defaults, *(groups[group] for group in ordered if group in groups)]
+    free: Mapping[str, Any] = {}
+    for _, more in levels:
+        free = {**free, **more} if more else free
+    return _Shared(
+        ordered or ("ungrouped",),
+        tuple(layer for layer, _ in levels),
+        free,
+        list(_disagreements(ordered, groups)),
+    )
 
 
 def _disagreements(

@@ -11,39 +11,42 @@ import pwd
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 from certkit.errors import InputError
-from certkit.inventory import grammar
+from certkit.inventory import fields, grammar
 from certkit.inventory.draft import Draft, Layer, Parsed
 from certkit.inventory.model import Become, Host, Overrides, Timeouts
 from certkit.inventory.places import GrammarError, Place, shown
 from certkit.inventory.ssh_answer import translate
 from certkit.inventory.ssh_config import Answer, Query, SshConfig
 
-_DIRECT = (
-    "identity_files",
-    "certificate_file",
-    "identities_only",
-    "agent_key",
-    "use_agent",
-    "agent_socket",
-    "password",
-    "key_passphrase",
-    "host_key",
-    "host_key_alias",
-    "known_hosts_files",
-    "global_known_hosts_files",
-    "runtimes",
-    "service",
-    "certs_dir",
-    "restart",
-    "restart_command",
-    "rootless_user",
-    "skip",
+_DIRECT = frozenset(
+    (
+        "identity_files",
+        "certificate_file",
+        "identities_only",
+        "agent_key",
+        "use_agent",
+        "agent_socket",
+        "password",
+        "key_passphrase",
+        "host_key",
+        "host_key_alias",
+        "known_hosts_files",
+        "global_known_hosts_files",
+        "runtimes",
+        "service",
+        "certs_dir",
+        "restart",
+        "restart_command",
+        "rootless_user",
+        "skip",
+        "tags",
+    )
 )
-_TIMES = ("connect", "handshake", "host", "restart")
-_BUILT_IN_TIMES = Timeouts()
+_BECOME = {field: field.partition(".")[2] for field in fields.NAMES if field.startswith("become.")}
+_TIMES = {field: field.partition(".")[2] for field in fields.NAMES if field.startswith("timeouts.")}
+_BUILT_IN_BECOME, _NO_BECOME, _BUILT_IN_TIMES = Become(), Become(method="none"), Timeouts()
 _MAX_HOPS = 8
 
 
@@ -91,20 +94,16 @@ class _Resolver:
         self.overrides = _override_layer(overrides)
         self.drafts = {draft.name: draft for draft in parsed.drafts}
         self.answers: dict[Query, Answer] = {}
+        self.asks = not config.silent
         self.hops: dict[str, tuple[Host, ...]] = {}
 
     def run(self) -> list[Host]:
-        layers = [self._merge(draft, self.overrides) for draft in self.parsed.drafts]
-        queries = [
-            _query(draft, layer)
-            for draft, layer in zip(self.parsed.drafts, layers, strict=True)
-            if not _is_local(layer)
-        ]
-        self.answers = self.config.resolve(queries)
-        return [
-            self._host(draft, layer, ())
-            for draft, layer in zip(self.parsed.drafts, layers, strict=True)
-        ]
+        drafts = [(draft, self._merge(draft, self.overrides)) for draft in self.parsed.drafts]
+        if self.asks:
+            self.answers = self.config.resolve(
+                _query(draft, layer) for draft, layer in drafts if not _is_local(layer)
+            )
+        return [self._host(draft, layer, ()) for draft, layer in drafts]
 
     @staticmethod
     def _merge(draft: Draft, strongest: Layer) -> Layer:
@@ -116,49 +115,58 @@ class _Resolver:
 
     def _host(self, draft: Draft, layer: Layer, path: tuple[str, ...]) -> Host:
         local = _is_local(layer)
-        query = _query(draft, layer)
+        skip = "skip" in layer and layer["skip"][0]
+        address = layer["address"][0] if "address" in layer else draft.name
         answer: Answer = {}
-        if not local:
+        values = layer
+        if self.asks and not local:
+            query = _query(draft, layer)
             if query not in self.answers:
                 self.answers.update(self.config.resolve([query]))
             answer = self.answers[query]
-        address = query.host if "hostname" not in answer else answer["hostname"][0]
-        skip = "skip" in layer and layer["skip"][0]
-        if not local and not skip:
-            address = _checked(address, draft)
-        values = layer
-        if answer:
-            place = Place(self.config.origin, what=f"(ssh -G {query.host})")
-            values = {**translate(answer, query, address, self.me, layer, place), **layer}
-            if not skip and "jump" not in values and "proxycommand" in answer:
-                raise InputError(
-                    f"ssh_config has a ProxyCommand for {shown(draft.name)}, which certkit does "
-                    "not run",
-                    "use ProxyJump there, or 'jump: HOST' in the inventory ('jump: none' to go "
-                    "directly)",
-                )
-        user = values["user"][0] if "user" in values else self.me
-        jump = () if local or skip else self._jump(draft, values, path)
-        origins = {field: place.origin for field, (_, place) in values.items()}
-        if "address" not in origins:
-            origins["address"] = draft.place.origin
         if "hostname" in answer:
-            origins["address"] = f"{self.config.origin} (ssh -G {query.host})"
+            address = answer["hostname"][0]
+        if not local and not skip and ("hostname" in answer or "address" not in layer):
+            address = _checked(address, draft)
+        if answer:
+            values = self._with_answer(draft, layer, answer, address)
+        user = values["user"][0] if "user" in values else self.me
         return Host(
             name=draft.name,
             address=address,
             user=user,
             port=values["port"][0] if "port" in values else 22,
             connection="local" if local else "ssh",
-            jump=jump,
+            jump=() if local or skip else self._jump(draft, values, path),
             become=_become(values, user, local=local),
             timeouts=_timeouts(values),
             groups=draft.groups,
-            tags=values["tags"][0] if "tags" in values else (),
-            origins=MappingProxyType(origins),
+            origins=self._origins(draft, values, answer),
             vars=draft.vars,
-            **{field: values[field][0] for field in _DIRECT if field in values},
+            **{field: value for field, (value, _) in values.items() if field in _DIRECT},
         )
+
+    def _with_answer(self, draft: Draft, layer: Layer, answer: Answer, address: str) -> Layer:
+        query = _query(draft, layer)
+        place = Place(self.config.origin, what=f"(ssh -G {query.host})")
+        values = {**translate(answer, query, address, self.me, layer, place), **layer}
+        skip = "skip" in layer and layer["skip"][0]
+        if not skip and "jump" not in values and "proxycommand" in answer:
+            raise InputError(
+                f"ssh_config has a ProxyCommand for {shown(draft.name)}, which certkit does not "
+                "run",
+                "use ProxyJump there, or 'jump: HOST' in the inventory ('jump: none' to go "
+                "directly)",
+            )
+        return values
+
+    def _origins(self, draft: Draft, values: Layer, answer: Answer) -> Mapping[str, str]:
+        origins = {field: place.origin for field, (_, place) in values.items()}
+        if "hostname" in answer:
+            origins["address"] = f"{self.config.origin} (ssh -G {_query(draft, values).host})"
+        elif "address" not in origins:
+            origins["address"] = draft.place.origin
+        return MappingProxyType(origins)
 
     def _jump(self, draft: Draft, values: Layer, path: tuple[str, ...]) -> tuple[Host, ...]:
         if "jump" not in values:
@@ -251,22 +259,20 @@ def _target(text: str, place: Place) -> grammar.Target:
         place.refuse(f"jump: {error.message}", error.hint)
 
 
-def _become(values: Mapping[str, tuple[Any, Place]], user: str, *, local: bool) -> Become:
-    said = {
-        field.partition(".")[2]: value
-        for field, (value, _) in values.items()
-        if field.startswith("become.")
-    }
+def _become(values: Layer, user: str, *, local: bool) -> Become:
+    said = {name: values[field][0] for field, name in _BECOME.items() if field in values}
     if "method" not in said and "user" not in said:
         is_root = os.geteuid() == 0 if local else user == "root"
         if is_root:
             said["method"] = "none"
-    return Become(**said)
+    if not said:  # most hosts share one of two
+        return _BUILT_IN_BECOME
+    return Become(**said) if said != {"method": "none"} else _NO_BECOME
 
 
-def _timeouts(values: Mapping[str, tuple[Any, Place]]) -> Timeouts:
-    said = {n: values[f"timeouts.{n}"][0] for n in _TIMES if f"timeouts.{n}" in values}
-    return replace(_BUILT_IN_TIMES, **said) if said else _BUILT_IN_TIMES
+def _timeouts(values: Layer) -> Timeouts:
+    said = {name: values[field][0] for field, name in _TIMES.items() if field in values}
+    return Timeouts(**said) if said else _BUILT_IN_TIMES
 
 
 def _login() -> str:

@@ -2,10 +2,10 @@
 
 ``ssh -G`` takes some 5 ms, so for 10,000 hosts it is asked only where it can say anything. The
 files are scanned for their ``Host`` and ``Match`` lines; a host that matches no stanza with an
-option of interest keeps the built-in values, and hosts that match the very same stanzas share one
-answer. Sharing ends where an answer can depend on the host beyond its stanzas: ``Match`` lines,
-HostName, canonicalisation. Then it is one ``ssh -G`` for each distinct host, several at
-a time, as ``ssh`` would read it.
+option of interest keeps the built-in values, and hosts whose stanzas say the same share one
+answer, each with its own HostName, Port and User. Sharing ends where an answer can depend on the
+host beyond that: ``Match`` lines, tokens, canonicalisation. Then it is one ``ssh -G`` for each
+distinct host, several at a time, as ``ssh`` would read it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from certkit.errors import InputError
 from certkit.inventory.places import shown
-from certkit.inventory.ssh_stanzas import Stanzas, scan
+from certkit.inventory.ssh_stanzas import Said, Stanzas, scan
 from certkit.secret import environment_for_children
 
 SECONDS = 10.0
@@ -73,6 +73,11 @@ class SshConfig:
             # An Include is relative to ~/.ssh, or to /etc/ssh in the system's file.
             scan(file, self._stanzas, _SYSTEM.parent if system else home / ".ssh")
 
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing of interest about any host."""
+        return self._stanzas.silent
+
     def resolve(self, queries: Iterable[Query]) -> dict[Query, Answer]:
         """Ask about many hosts at once.
 
@@ -86,39 +91,41 @@ class SshConfig:
             InputError: OpenSSH refuses the configuration, or takes too long.
         """
         result: dict[Query, Answer] = {}
-        shared: dict[tuple[object, ...], list[Query]] = {}
+        shared: dict[tuple[object, ...], list[tuple[Query, Answer]]] = {}
+        stanzas = self._stanzas
+        known: dict[frozenset[int], tuple[Said, Answer]] = {}
         for query in dict.fromkeys(queries):
-            matched = self._stanzas.matching(query.host)
-            if not matched and not self._stanzas.dynamic:
+            matched = stanzas.matching(query.host)
+            if not matched and not stanzas.dynamic:
                 result[query] = {}
                 continue
             # Host patterns are case-sensitive, the scan is not.
             plain = query.host == query.host.lower()
-            alone = self._stanzas.dynamic or self._stanzas.host_specific(matched) or not plain
-            key = (query,) if alone else (matched, query.user is None, query.port is None)
-            shared.setdefault(key, []).append(query)
+            key: tuple[object, ...] = (query,)
+            own: Answer = {}
+            if plain and not stanzas.dynamic and not stanzas.host_specific(matched):
+                if matched not in known:
+                    known[matched] = (stanzas.said(matched), stanzas.own_of(matched))
+                words, own = known[matched]
+                key = (words, query.user is None, query.port is None)
+            shared.setdefault(key, []).append((query, own))
         if not shared:
             return result
-        leaders = [members[0] for members in shared.values()]
+        leaders = [members[0][0] for members in shared.values()]
         baseline = self._ask(leaders[0], Path(_NONE))
         with ThreadPoolExecutor(min(16, len(leaders))) as pool:
             answers = list(pool.map(lambda query: self._ask(query, self.path), leaders))
-        for members, answer in zip(shared.values(), answers, strict=True):
-            said = {
+        for (key, members), leader, answer in zip(shared.items(), leaders, answers, strict=True):
+            # Of a shared answer, what is each host's own was the leader's.
+            leaders_own = frozenset() if key == (leader,) else stanzas.own | {"hostname"}
+            common = {
                 option: values
                 for option, values in answer.items()
-                if option in ("hostname", "user", "port") or values != baseline.get(option)
+                if option not in leaders_own and _is_news(option, values, leader, baseline)
             }
-            leader = members[0]
-            for query in members:
-                own = dict(said)
-                if own.get("hostname") == (leader.host,):
-                    del own["hostname"]
-                if query.user is not None or own.get("user") == baseline.get("user"):
-                    own.pop("user", None)
-                if query.port is not None or own.get("port") == baseline.get("port"):
-                    own.pop("port", None)
-                result[query] = own
+            for query, own in members:
+                said = {o: v for o, v in own.items() if _is_news(o, v, query, baseline)}
+                result[query] = {**common, **said}
         return result
 
     def _ask(self, query: Query, path: Path | None) -> dict[str, tuple[str, ...]]:
@@ -157,6 +164,15 @@ class SshConfig:
                 f"run: ssh -G {shown(query.host)}",
             )
         return _parse(done.stdout.decode("utf-8", "replace"))
+
+
+def _is_news(option: str, values: tuple[str, ...], query: Query, baseline: Answer) -> bool:
+    """Whether it is neither what was asked with nor what ssh says without a configuration."""
+    if option == "hostname":
+        return values != (query.host,)
+    if option in ("user", "port") and getattr(query, option) is not None:
+        return False
+    return values != baseline.get(option)
 
 
 def _parse(text: str) -> dict[str, tuple[str, ...]]:

@@ -150,7 +150,7 @@ def test_nobody_is_asked_where_nothing_is_said(tmp_path: Path, asked: Asked) -> 
 def test_hosts_of_the_same_stanzas_share_an_answer(tmp_path: Path, asked: Asked) -> None:
     config = "Host *\n IdentityFile /keys/%h\nHost web1*\n User one\n"
     hosts = _load(tmp_path, config, "hosts: ['web[1:300]']\n")
-    assert len(asked.hosts) == 2
+    assert len(asked.hosts) == 1
     assert hosts["web17"].user == "one"
     assert hosts["web17"].identity_files == (Path("/keys/web17"),)
     assert hosts["web27"].user == ME.pw_name
@@ -163,6 +163,30 @@ def test_nobody_shares_where_hosts_can_differ(tmp_path: Path, asked: Asked) -> N
     assert sorted(asked.hosts) == ["a", "b", "c"]
     hosts = _load(tmp_path, "Host a b\n HostName a\n Port 3\n", "hosts: [a]\n")
     assert (hosts["a"].address, hosts["a"].port) == ("a", 3)
+
+
+def test_a_host_of_its_own_name_port_and_user_shares_the_rest(tmp_path: Path, asked: Asked) -> None:
+    config = "".join(
+        f"Host web{number}\n HostName 10.0.0.{number}\n Port {2200 + number} # its own\n"
+        f' User "u{number}"\n IdentityFile /keys/{number % 2}\n'
+        for number in range(100)
+    )
+    hosts = _load(tmp_path, config + "Host *\n User rest\n Port 7\n", "hosts: ['web[0:100]']\n")
+    assert len(asked.hosts) == 3
+    for number in range(100):
+        host = hosts[f"web{number}"]
+        assert (host.address, host.port) == (f"10.0.0.{number}", 2200 + number)
+        assert (host.user, host.identity_files) == (f"u{number}", (Path(f"/keys/{number % 2}"),))
+    assert (hosts["web100"].address, hosts["web100"].port) == ("web100", 7)
+
+
+def test_no_host_gets_the_address_or_the_files_of_another(tmp_path: Path) -> None:
+    both = "hosts: ['fd00:0:0::1', 'fd00:0:0::2']\n"
+    hosts = _load(tmp_path, "Host *\n User x\n", both)
+    assert [host.address for host in hosts.values()] == ["fd00:0:0::1", "fd00:0:0::2"]
+    hosts = _load(tmp_path, "Host *\n UserKnownHostsFile /known/%h\n", "hosts: [a, b]\n")
+    files = [host.known_hosts_files for host in hosts.values()]
+    assert files == [(Path("/known/a"),), (Path("/known/b"),)]
 
 
 def test_no_host_is_ever_an_option(tmp_path: Path, asked: Asked) -> None:
@@ -220,31 +244,49 @@ def test_files_on_one_line() -> None:
     assert split_files(["none"]) == ["none"]
 
 
-_PATTERNS = st.sampled_from(["*", "a", "b", "a*", "?", "!a", "!b*", "web", "w*b", "B", "A*"])
+_PATTERNS = st.sampled_from(
+    ["*", "a", "b", "a*", "?", "!a", "!b*", "web", "w*b", "*b", "w?b", "*e*", "B", "A*"]
+)
 _OPTIONS = st.sampled_from(
-    ["User u1", "User u2", "Port 5", "Port 6", "HostName %h.x", "Compression yes"]
+    [
+        *("User u1", "User u2", 'user="u 3"', "User=u4 # four"),
+        *("Port 5", "Port 6", 'Port "7"'),
+        *("HostName a", "HostName=10.0.0.1", "HostName fd00::1", "HostName 10.1", "HostName W.x"),
+        *("Compression yes", "IdentityFile /k/1", "IdentityFile /k/2", "IdentityFile /k/%h"),
+        *("UserKnownHostsFile /h/%h", "Include inner", "Include inner missing"),
+    ]
 )
 _STANZA = st.tuples(
-    st.sampled_from(["Host", "Host", "Host", "Match host"]),
+    st.sampled_from(["Host"] * 6 + ["Match host"]),
     st.lists(_PATTERNS, min_size=1, max_size=3),
-    st.lists(_OPTIONS, max_size=3),
+    st.lists(st.one_of(_OPTIONS, _OPTIONS, st.just("HostName %h.x")), max_size=3),
 )
+_INNER = "User i1\nHost a web\n  Port 8\n  User i2\n  HostName inner\nHost *\n IdentityFile /k/i\n"
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(_STANZA, max_size=4))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(_OPTIONS, max_size=2), st.lists(_STANZA, max_size=5))
 def test_the_shortcuts_never_change_the_answer(
-    tmp_path_factory: pytest.TempPathFactory, stanzas: list[tuple[str, list[str], list[str]]]
+    tmp_path_factory: pytest.TempPathFactory,
+    first: list[str],
+    stanzas: list[tuple[str, list[str], list[str]]],
 ) -> None:
     path = tmp_path_factory.mktemp("c") / "config"
+    (path.parent / "inner").write_text(_INNER)
+    first = [option.replace("inner", f"{path.parent}/inner") for option in first]
+    stanzas = [
+        (word, patterns, [o.replace("Include inner", f"Include {path.parent}/inner") for o in each])
+        for word, patterns, each in stanzas
+    ]
     path.write_text(
-        "".join(
+        "".join(f"{option}\n" for option in first)
+        + "".join(
             f"{word} {(',' if word == 'Match host' else ' ').join(patterns)}\n"
             + "".join(f"  {option}\n" for option in options)
             for word, patterns, options in stanzas
         )
     )
-    hosts = ["a", "ab", "b", "web", "c", "B"]
+    hosts = ["a", "ab", "b", "web", "wab", "c", "B"]
     answers = SshConfig(path).resolve(Query(host, None, None) for host in hosts)
     for host in hosts:
         said = subprocess.run(
@@ -252,6 +294,12 @@ def test_the_shortcuts_never_change_the_answer(
         ).stdout
         wanted = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
         answer = answers[Query(host, None, None)]
+        for option, mark in (("identityfile", "/k/"), ("userknownhostsfile", "/h/")):
+            files = tuple(
+                line.partition(" ")[2] for line in said.splitlines() if line.startswith(option)
+            )
+            assert answer.get(option, files) == files
+            assert option in answer or not any(file.startswith(mark) for file in files)
         got = {
             "hostname": answer.get("hostname", (host,))[0].lower(),
             "user": answer.get("user", (ME.pw_name,))[0],
