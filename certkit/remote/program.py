@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -43,6 +44,7 @@ _BOOT = (
 # string in the program spans lines with an indented or commented continuation (a test says so).
 _COMMENT = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
+_MAKING = threading.Lock()
 
 _PLACE = (
     *("common", "state", "data", "service", "find", "left", "forget"),
@@ -251,9 +253,15 @@ def compose(parts: Sequence[str], lines: Lines, nonce: str | None, limit: float)
     )
 
 
-@cache
 def text_of(parts: tuple[str, ...]) -> bytes:
     """Return the program made of some of its parts, without comments and indentation."""
+    # All threads of a run ask at the same moment; one is to make it, the others wait for it.
+    with _MAKING:
+        return _text_of(parts)
+
+
+@cache
+def _text_of(parts: tuple[str, ...]) -> bytes:
     folder = files("certkit.remote") / "program"
     text = "".join((folder / f"{part}.sh").read_text("ascii") for part in parts)
     return _INDENT.sub("", _COMMENT.sub("", text)).encode()

@@ -6,6 +6,7 @@ The texts are Go's, OpenSSL's and the clients' own (facts: observed with dockerd
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import re
@@ -122,7 +123,6 @@ _FAILURES: tuple[tuple[str, ErrorKind, str, str], ...] = (
         "use a DNS name: Podman knows no IPv6 address in image names",
     ),
 )
-_COMPILED = tuple((re.compile(text), kind, said, cure) for text, kind, said, cure in _FAILURES)
 
 REACHED = (
     r"manifest unknown|manifest .+ not found|not found: manifest|name unknown|unauthorized"
@@ -133,8 +133,6 @@ REACHED = (
 )
 """Answers that only a registry can give: it was reached, and its certificate accepted. An extended
 regular expression, whatever the case: hosts judge by it too."""
-
-_REACHED = re.compile(REACHED, re.IGNORECASE)
 
 TIMED_OUT = 124
 
@@ -168,10 +166,10 @@ def pull(status: int, text: str, *, expected: bool) -> Verdict:
     if status == 0:
         return OK
     # Trust first: a registry's refusal can quote anything, but it comes after the handshake.
-    if not expected and _REACHED.search(text) and "x509: " not in text:
+    if not expected and _reached(text) and "x509: " not in text:
         return OK
     verdict = _failed(status, text)
-    if expected and verdict.kind is ErrorKind.DAEMON and _REACHED.search(text):
+    if expected and verdict.kind is ErrorKind.DAEMON and _reached(text):
         return Verdict(
             False,
             ErrorKind.DAEMON,
@@ -182,8 +180,8 @@ def pull(status: int, text: str, *, expected: bool) -> Verdict:
 
 
 def _failed(status: int, text: str) -> Verdict:
-    for pattern, kind, message, hint in _COMPILED:
-        if pattern.search(text):
+    for pattern, kind, message, hint in _FAILURES:
+        if re.search(pattern, text):
             return Verdict(False, kind, f"{message}: {_last(text, pattern)}", hint)
     if status == TIMED_OUT:
         return Verdict(
@@ -200,9 +198,13 @@ def _failed(status: int, text: str) -> Verdict:
     )
 
 
-def _last(text: str, pattern: re.Pattern[str] | None = None) -> str:
+def _reached(text: str) -> bool:
+    return re.search(REACHED, text, re.IGNORECASE) is not None
+
+
+def _last(text: str, pattern: str | None = None) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    fitting = [line for line in lines if pattern is not None and pattern.search(line)]
+    fitting = [line for line in lines if pattern is not None and re.search(pattern, line)]
     return ((fitting or lines or ["it said nothing"])[-1])[:300]
 
 
@@ -237,6 +239,8 @@ def insecure_indexes(said: str) -> frozenset[str]:
     )
 
 
+# Most hosts of a fleet say the same of the same registry. Few are kept, since that can be long.
+@functools.lru_cache(maxsize=32)
 def insecure_note(runtime: str, reference_text: str, said: str) -> str:
     """Return `unproven` for a directory's name, as a note; empty when it is no reference."""
     try:

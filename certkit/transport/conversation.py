@@ -21,6 +21,9 @@ from certkit.transport.privilege import Command, command_for, explain
 _PATIENCE = 20.0
 # Once something was said on stderr (usually "try again"), silence means more.
 _PATIENCE_AFTER_WORDS = 4.0
+# How long output may lie unread while the program runs: what a host may send unread is bounded (by
+# SSH's window), so it must not be for ever.
+_UNREAD = 0.5
 
 
 class Process(Protocol):
@@ -31,6 +34,12 @@ class Process(Protocol):
 
     def finish_input(self) -> None:
         """Close its stdin."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most `seconds`; return whether to wait for output now.
+
+        Reading each line as it comes would wake this thread as often; the last one will do.
+        """
 
     def read(self, seconds: float) -> tuple[bytes, bytes] | None:
         """Return what came on stdout and stderr within `seconds`; None when both have ended."""
@@ -95,7 +104,9 @@ class Conversation:
     def answer(self) -> Answer:
         """Listen to the end and return all of it."""
         while not self.ended:
-            self.listen(0.25)
+            over = self.process.wait(_UNREAD)
+            while self.listen(0.25 if over else 0.0):
+                pass
         status = self.process.status(max(0.1, self.deadline - time.monotonic()))
         return Answer(status, bytes(self._stdout), bytes(self._stderr))
 

@@ -110,9 +110,10 @@ class TcpLink:
 
     def close(self) -> None:
         """Let go; reads and writes under way end."""
-        self._closed = True
-        self.cut()
-        self._socket.close()
+        if not self._closed:
+            self._closed = True
+            self.cut()
+            self._socket.close()
 
     def cut(self) -> None:
         """End reads and writes under way."""

@@ -25,7 +25,7 @@ from certkit.transport.limits import HandshakeLimiter
 from certkit.transport.links import Link, TcpLink
 from certkit.transport.options import ConnectorOptions
 from certkit.transport.privilege import Command
-from certkit.transport.surroundings import allow_files, quieten
+from certkit.transport.surroundings import allow_files, quieten, switch_seldom
 from certkit.transport.watchdog import Lease, Watchdog
 from certkit.transport.without_invoke import paramiko
 
@@ -63,6 +63,10 @@ class ChannelProcess:
         """Close its stdin."""
         with contextlib.suppress(*_GONE):
             self._channel.shutdown_write()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most `seconds`; return whether it came."""
+        return self._channel.status_event.wait(seconds)
 
     def read(self, seconds: float) -> tuple[bytes, bytes] | None:
         """Return what came on stdout and stderr within `seconds`; None when both have ended."""
@@ -190,6 +194,7 @@ class SSHConnector:
         self._bastions = Bastions(self._open, dog)
         quieten(options.verbose)
         allow_files()
+        switch_seldom()
 
     def connect(self, host: Host, before_login: BeforeLogin | None = None) -> SSHConnection:
         """Open a connection; see `certkit.transport.connection.Connector.connect`."""
