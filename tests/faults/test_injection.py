@@ -18,92 +18,28 @@ from certkit.cli.main import app
 from certkit.errors import CertkitError
 from certkit.inventory.loading import load
 from certkit.inventory.model import Inventory
+from tests.faults.planting import ATTACKS, COMMANDS, FIELDS, NAME, VARIABLES, ansible, native
+from tests.faults.rounds import chance, patience, rounds
 from tests.ssh.lab import Lab, lab_running
 from tests.ssh.sshd import Sshd, public, sshd_running
 from tests.unit.inventory.hosts import NO_CONFIG
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(patience(240))
 
-ATTACKS = (
-    "$(touch {canary})",
-    "`touch {canary}`",
-    ";touch {canary};",
-    "a;touch {canary}",
-    "a|touch {canary}",
-    "a&touch {canary}&",
-    "a&&touch {canary}",
-    "a\ntouch {canary}\n",
-    "a\r\ntouch {canary}\r\n",
-    "'; touch {canary}; '",
-    '"; touch {canary}; "',
-    "'$(touch {canary})'",
-    "${{IFS;touch {canary}}}",
-    ">{canary}",
-    "a>{canary}",
-    "-oProxyCommand=touch {canary}",
-    "-oPermitLocalCommand=yes -oLocalCommand=touch {canary}",
-    "%h;touch {canary}",
-    "{{{{ lookup('pipe', 'touch {canary}') }}}}",
-    "{{% for x in ().__class__.__base__.__subclasses__() %}}touch {canary}{{% endfor %}}",
-    "\x00touch {canary}",
-    "\x1b]0;touch {canary}\x07",
-    "\u202etouch {canary}",
-    "a\\\ntouch {canary}",
-    "a #touch {canary}\ntouch {canary}",
-    "end-0\ntouch {canary}",
-)
-NATIVE = (
-    "address",
-    "user",
-    "port",
-    "identity_file",
-    "jump",
-    "become",
-    "runtime",
-    "service",
-    "certs_dir",
-    "restart",
-    "rootless_user",
-    "host_key",
-    "tags",
-    "groups",
-    "password",
-    "password_from",
-    "vars",
-    "timeout",
-    "skip",
-    "certificate_file",
-    "connection",
-)
-BECOME = ("method", "user", "executable", "password", "password_from")
-ANSIBLE = (
-    "ansible_host",
-    "ansible_user",
-    "ansible_port",
-    "ansible_connection",
-    "ansible_password",
-    "ansible_ssh_pass",
-    "ansible_ssh_private_key_file",
-    "ansible_ssh_common_args",
-    "ansible_ssh_extra_args",
-    "ansible_ssh_executable",
-    "ansible_become_method",
-    "ansible_become_user",
-    "ansible_become_password",
-    "ansible_become_exe",
-    "ansible_become_flags",
-    "ansible_shell_executable",
-    "ansible_python_interpreter",
-    "ansible_remote_tmp",
-    "certkit_certs_dir",
-    "certkit_service",
-    "certkit_runtime",
-    "certkit_rootless_user",
-    "certkit_registry",
-    "some_other_variable",
-)
-REGISTRY_HOST = ("host", "run", "certificate", "key", "key_owner", "key_mode", "connect")
-TOP = ("registry", "restart", "wave", "max_fail", "parallel")
+# Runs what it is told to, as the real one does.
+SUDO = """#!/bin/sh
+while [ $# -gt 0 ]; do
+  case $1 in -n | -S) shift ;; -p | -u) shift 2 ;; --) shift; break ;; *) break ;; esac
+done
+exec "$@"
+"""
+# What the grammar of a field wants before anything else.
+PREFIXES = {
+    **dict.fromkeys(("password_from", "key_passphrase_from"), "file:"),
+    **dict.fromkeys(("certs_dir", "certificate", "key", "data", "env_file", "file"), "/opt/"),
+}
+# Looked at by the real ssh for every host, with the words of the inventory in a shell's line.
+SSH_CONFIG = 'Match exec "true %h %n %p %r"\n  ConnectTimeout 5\n'
 
 
 @pytest.fixture(scope="module")
@@ -125,75 +61,69 @@ def canary() -> Iterator[Path]:
         yield Path(directory) / "sang"
 
 
-def native(lab: Lab, field: str, attack: str) -> dict[str, Any]:
-    """An inventory with the attack in one of its fields."""
-    entry = lab.entry("web-01")
-    document: dict[str, Any] = {"registry": lab.registry, "hosts": {"web-01": entry}}
-    where, _, key = field.rpartition(".")
-    if field == "name":
-        document["hosts"] = {attack: entry}
-    elif field == "alias":
-        document["aliases"] = [attack]
-    elif field == "group":
-        document["groups"] = {attack: {"port": 22}}
-    elif where == "become":
-        entry["become"] = {**entry["become"], key: attack}
-    elif where == "registry_host":
-        own = {"host": "web-01", "run": "files", "certificate": "/etc/r/a.crt", "key": "/etc/r/a.k"}
-        document["registry_host"] = {**own, key: attack}
-    elif where == "top":
-        document[key] = attack
-    else:
-        entry[key] = {"x": attack} if key == "vars" else attack
-    return document
-
-
-def ansible(lab: Lab, variable: str, attack: str) -> dict[str, Any]:
-    sshd = lab.machines["web-01"]
-    values = {
-        "ansible_host": sshd.host,
-        "ansible_port": sshd.port,
-        "ansible_user": sshd.user,
-        "ansible_ssh_private_key_file": str(sshd.key),
-        "certkit_certs_dir": lab.entry("web-01")["certs_dir"],
-        "certkit_runtime": "docker",
-    }
-    return {"all": {"hosts": {"web-01": {**values, variable: attack}}}}
-
-
-FIELDS = (
-    *NATIVE,
-    *(f"become.{one}" for one in BECOME),
-    *(f"registry_host.{one}" for one in REGISTRY_HOST),
-    *(f"top.{one}" for one in TOP),
-    *("name", "alias", "group"),
-)
-
-
-def understood(path: Path, document: dict[str, Any]) -> Inventory | None:
+def understood(path: Path, text: str, ssh_config: Path = NO_CONFIG) -> Inventory | None:
     """Read an inventory; None where it was refused."""
-    path.write_text(json.dumps(document))
+    path.write_text(text)
     try:
-        return load(path, ssh_config=NO_CONFIG)
+        return load(path, ssh_config=ssh_config)
     except CertkitError as error:
         assert "\x1b" not in error.message + error.hint
         assert "\n" not in error.message
         return None
 
 
-def test_nothing_is_executed_by_reading(lab: Lab, canary: Path, tmp_path: Path) -> None:
-    accepted = refused = 0
+def values(path: tuple[str, ...], attack: str) -> Iterator[str]:
+    """The attack, and what of it the field's grammar may take."""
+    yield attack
+    if path[-1] in PREFIXES:
+        yield PREFIXES[path[-1]] + attack
+
+
+def test_nothing_is_executed_by_reading(
+    lab: Lab, canary: Path, tmp_path: Path, tried: Counter[str]
+) -> None:
+    hosts = tmp_path / "hosts.yaml"
     for text in ATTACKS:
         attack = text.format(canary=canary)
-        documents = [native(lab, field, attack) for field in FIELDS]
-        documents += [ansible(lab, variable, attack) for variable in ANSIBLE]
+        documents = [
+            json.dumps(native(lab, path, value))
+            for path in FIELDS
+            for value in values(path, attack)
+        ]
+        for variable in VARIABLES:
+            documents += ansible(lab, variable, attack)
         for document in documents:
-            if understood(tmp_path / "hosts.yaml", document) is None:
-                refused += 1
-            else:
-                accepted += 1
+            taken = understood(hosts, document) is not None
+            tried[f"inventories {'accepted' if taken else 'refused'}"] += 1
     assert not canary.exists()
-    assert refused > accepted > 0
+    assert tried["inventories refused"] > tried["inventories accepted"] > 0
+
+
+def test_nor_by_ssh_for_its_configuration(
+    lab: Lab, canary: Path, tmp_path: Path, tried: Counter[str]
+) -> None:
+    """`Match exec` gives the inventory's names to a shell: none gets there that it would take."""
+    config = tmp_path / "config"
+    config.write_text(SSH_CONFIG)
+    for text in ATTACKS:
+        attack = text.format(canary=canary)
+        documents = [
+            json.dumps(native(lab, path, attack))
+            for path in FIELDS
+            if path[-1] in ("address", "user", "port", "jump", "host_key_alias", NAME)
+        ]
+        for variable in ("ansible_host", "ansible_user", "ansible_ssh_common_args"):
+            documents += ansible(lab, variable, attack)
+        documents += [f"[web]\n{attack}\n", f"hosts: [{json.dumps(attack)}]\n"]
+        for document in documents:
+            understood(tmp_path / "hosts.yaml", document, config)
+            tried["inventories"] += 1
+    assert not canary.exists()
+    # The control: ssh is asked, and does run what its own configuration says.
+    config.write_text(SSH_CONFIG.replace("true", f"touch {canary}"))
+    plain = json.dumps(native(lab, ("registry",), lab.registry))
+    assert understood(tmp_path / "hosts.yaml", plain, config) is not None
+    assert canary.exists()
 
 
 def test_nor_by_ini_and_ranges_and_tags(lab: Lab, canary: Path, tmp_path: Path) -> None:
@@ -218,41 +148,51 @@ def test_nor_by_ini_and_ranges_and_tags(lab: Lab, canary: Path, tmp_path: Path) 
     assert not canary.exists()
 
 
-def test_what_is_accepted_runs_nothing_on_a_host_either(
-    lab: Lab, canary: Path, tmp_path: Path
-) -> None:
-    """Every attack that an inventory may hold, on one fleet, through all the commands."""
+def planted(lab: Lab, canary: Path, tmp_path: Path, become: dict[str, str]) -> dict[str, Any]:
+    """Hosts, each with another attack that its inventory may hold: some for every field."""
     hosts: dict[str, Any] = {}
-    taken: Counter[str] = Counter()
-
-    def add(name: str, entry: dict[str, Any]) -> None:
-        # Under an address of its own, since two names for one machine must agree.
-        number = len(hosts) + 1
-        entry["address"] = f"127.0.{2 + number // 250}.{1 + number % 250}"
-        entry["host_key"] = public(lab.machines["web-01"].host_key)
-        document = {"hosts": {"web-01": entry}}
-        wanted = taken[name] < (10 if name == "certs" else 1)
-        if wanted and understood(tmp_path / "hosts.yaml", document) is not None:
-            hosts[f"{name}-{number}".replace("_", "-")] = entry
-            taken[name] += 1
-
-    for text in ATTACKS:
-        attack = text.format(canary=canary)
-        for field in NATIVE:
-            # Where this goes is refused, or not this machine; the rest is as it should be.
-            if field in ("address", "port", "identity_file", "certificate_file", "jump", "skip"):
+    dice = chance("planted")
+    for path in FIELDS:
+        # Groups and defaults end up in a host; commands are to run; a group is no host's field.
+        if path[:2] != ("hosts", "web-01") or len(path) < 3 or path in COMMANDS:
+            continue
+        attacks = [text.format(canary=canary) for text in dice.sample(ATTACKS, len(ATTACKS))]
+        found = 0
+        for value in (one for attack in attacks for one in values(path, attack)):
+            number = len(hosts) + 1
+            if path[-1] == "certs_dir":
+                # A directory may be called anything that is one printable line.
+                value = f"{lab.at('web-01', 'certs.d')}/{number}/{value.removeprefix('/opt/')}"
+            document = native(lab, path, value)
+            if found == rounds(2) or understood(tmp_path / "x.yaml", json.dumps(document)) is None:
                 continue
-            add(field, native(lab, field, attack)["hosts"]["web-01"])
-        # A directory may be called anything that is one printable line.
-        certs_dir = f"{lab.at('web-01', 'certs.d')}/{len(hosts)}/{attack}"
-        add("certs", {**lab.entry("web-01"), "certs_dir": certs_dir})
-        for field in ("password", "key_passphrase"):
-            add(field, {**lab.entry("web-01"), field: attack})
-    assert sum(name.startswith("certs-") for name in hosts) >= 8
+            entry = document["hosts"]["web-01"]
+            # Under an address of its own, since two names for one machine must agree.
+            entry["address"] = f"127.0.{2 + number // 250}.{1 + number % 250}"
+            entry.setdefault("host_key", public(lab.machines["web-01"].host_key))
+            entry["become"] = {**become, **entry["become"]} if path[3:] else become
+            del entry["groups"]
+            hosts[f"{path[-1]}-{number}".replace("_", "-")] = entry
+            found += 1
+    return hosts
+
+
+@pytest.mark.parametrize("become", ["none", "sudo"])
+def test_what_is_accepted_runs_nothing_on_a_host_either(
+    become: str, lab: Lab, canary: Path, tmp_path: Path, tried: Counter[str]
+) -> None:
+    """Through all the commands, on one fleet, which is one machine under many names."""
+    sudo = lab.scripts / "web-01" / "sudo"
+    sudo.write_text(SUDO)
+    sudo.chmod(0o755)
+    hosts = planted(lab, canary, tmp_path, {"method": become})
+    assert {name.rpartition("-")[0] for name in hosts} >= {
+        *("certs-dir", "identity-file", "known-hosts-file", "password", "key-passphrase", "vars")
+    }
     inventory = lab.directory / "hosts.yaml"
     inventory.write_text(yaml.safe_dump({"registry": lab.registry, "hosts": hosts}))
-    # One by one, because they are one machine under many names, and it has one lock.
-    one_by_one = ("-o", "json", "--parallel", "1")
+    # One by one, because it has one lock.
+    one_by_one = ("-o", "json", "--parallel", "1", "--retries", "0")
     outcomes: set[str] = set()
     try:
         for words in (
@@ -266,10 +206,40 @@ def test_what_is_accepted_runs_nothing_on_a_host_either(
             assert "Traceback" not in err and "defect" not in err, err
             assert "\x1b" not in out + err
             assert not canary.exists(), words
+            tried[f"{become}: hosts"] += len(hosts)
             outcomes.update(host["outcome"] for host in json.loads(out)["hosts"])
     finally:
         lab.write_inventory()
     assert "changed" in outcomes
+
+
+def test_nor_on_the_registrys_host(
+    lab: Lab, canary: Path, tmp_path: Path, tried: Counter[str]
+) -> None:
+    runner = CliRunner()
+    dice = chance("registry host")
+    inventory = lab.directory / "hosts.yaml"
+    try:
+        for path in FIELDS:
+            if path[0] != "registry_host" or path in COMMANDS:
+                continue
+            attacks = [text.format(canary=canary) for text in dice.sample(ATTACKS, len(ATTACKS))]
+            found = 0
+            for value in (one for attack in attacks for one in values(path, attack)):
+                text = json.dumps(native(lab, path, value))
+                if found == rounds(1) or understood(tmp_path / "x.yaml", text) is None:
+                    continue
+                inventory.write_text(text)
+                words = lab.arguments("x", "--retries", "0")[1:]
+                result = runner.invoke(app, ["registry", "deploy", *words])
+                error = result.exception
+                assert error is None or isinstance(error, CertkitError | SystemExit), (path, error)
+                assert not canary.exists(), path
+                tried["deployments"] += 1
+                found += 1
+    finally:
+        lab.write_inventory()
+    assert tried["deployments"] > 5
 
 
 def test_the_command_lines_own_words_are_data_too(lab: Lab, canary: Path, tmp_path: Path) -> None:
@@ -300,8 +270,8 @@ def test_the_command_lines_own_words_are_data_too(lab: Lab, canary: Path, tmp_pa
 
 def test_the_canary_sings(lab: Lab, canary: Path) -> None:
     """The one field that is a command is run: what the other tests look for can be seen."""
-    document = native(lab, "user", lab.machines["web-01"].user)
-    document["hosts"]["web-01"]["restart_command"] = f"touch {canary}"
+    assert {path[-1] for path in COMMANDS} == {"restart_command", "reload_command"}
+    document = native(lab, ("hosts", "web-01", "restart_command"), f"touch {canary}")
     (lab.directory / "hosts.yaml").write_text(json.dumps(document))
     try:
         assert lab.run("distribute", "--restart", "always", "--yes")[0] == 0
