@@ -120,7 +120,7 @@ def test_nor_by_ssh_for_its_configuration(
             tried["inventories"] += 1
     assert not canary.exists()
     # The control: ssh is asked, and does run what its own configuration says.
-    config.write_text(SSH_CONFIG.replace("true", f"touch {canary}"))
+    config.write_text(SSH_CONFIG.replace("true", f"touch {canary}; true"))
     plain = json.dumps(native(lab, ("registry",), lab.registry))
     assert understood(tmp_path / "hosts.yaml", plain, config) is not None
     assert canary.exists()
