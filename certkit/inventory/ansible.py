@@ -16,7 +16,7 @@ from typing import Any
 
 from certkit.errors import InputError
 from certkit.inventory import fields, grammar
-from certkit.inventory.ansible_vars import RUN_VARS, USED, Notes, Vars, translate
+from certkit.inventory.ansible_vars import RUN_VARS, USED, Notes, Vars, is_used, translate
 from certkit.inventory.beside import Beside
 from certkit.inventory.draft import Draft, Layer, Parsed
 from certkit.inventory.model import InventoryFormat
@@ -82,14 +82,12 @@ class Graph:
                     if len(self.hosts) >= CAP:
                         raise GrammarError(f"the inventory has more than {CAP} hosts")
                     self.hosts[name] = {}
-                    self.places[name] = place._replace(what=f"host {name}")
-                spot = self.places[name]
-                for variable, value in (
-                    ("ansible_port", target.port),
-                    ("ansible_user", target.user),
-                ):
-                    if value is not None:
-                        self.hosts[name].setdefault(variable, (value, spot))
+                    what = f"host {name}"
+                    self.places[name] = place if place.what == what else place._replace(what=what)
+                if target.port is not None:
+                    self.hosts[name].setdefault("ansible_port", (target.port, self.places[name]))
+                if target.user is not None:
+                    self.hosts[name].setdefault("ansible_user", (target.user, self.places[name]))
                 group.hosts[name] = None
                 names.append(name)
         except GrammarError as error:
@@ -178,23 +176,25 @@ class _Resolver:
     def _host(self, name: str, own: Vars, groups: tuple[str, ...]) -> None:
         if groups not in self.merged:
             shared = self._shared(groups)
+            used = {key: entry for key, entry in shared.items() if is_used(key)}
             rest = {key: value for key, (value, _) in shared.items() if key not in USED}
-            self.merged[groups] = (shared, rest, None)
-        shared, rest, layer = self.merged[groups]
+            self.merged[groups] = (used, rest, None)
+        used, rest, layer = self.merged[groups]
         beside = self.beside.host(name)
         own = {**own, **beside} if beside else own
         free: Mapping[str, Any] = rest
-        if any(key in USED or key.startswith("certkit_") for key in own):
+        if any(map(is_used, own)):
             self._misplaced(own)
-            layer = translate({**shared, **own}, name, self.notes)
+            layer = translate({**used, **own}, name, self.notes)
         elif layer is None:
-            layer = translate(shared, name, self.notes)
+            layer = translate(used, name, self.notes)
             if not self.parsed.warnings and not self.notes.lines():
-                self.merged[groups] = (shared, rest, layer)
+                self.merged[groups] = (used, rest, layer)
         if own:
             mine = {key: value for key, (value, _) in own.items() if key not in USED}
             free = ChainMap(mine, rest) if mine and rest else (mine or rest)
-        self._conflicts(groups, own, name)
+        if len(groups) > 1:
+            self._conflicts(groups, own, name)
         self.parsed.drafts.append(Draft(name, self.graph.places[name], (layer,), groups, free))
 
     def _shared(self, groups: tuple[str, ...]) -> Vars:
@@ -209,9 +209,7 @@ class _Resolver:
         return merged
 
     def _misplaced(self, found: Vars) -> None:
-        for name in RUN_VARS:
-            if name not in found:
-                continue
+        for name in sorted(RUN_VARS & found.keys()):
             value, place = found[name]
             # ansible-inventory --list hands the variables of 'all' to every host.
             flattened = self.parsed.format == "ansible-json"

@@ -14,7 +14,7 @@ from certkit.inventory.places import Place, shown
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
 _LITERAL = re.compile(r"""[-+0-9'"\[({]|True\b|False\b|None\b""")
 _DOTTED = re.compile(r"[0-9]+\.[0-9]+\.")  # an address, the one common case that is no literal
-_QUOTED = frozenset("'\"\\#")
+_QUOTED = re.compile(r"""['"\\#]""")
 _MAX_LITERAL = 4096
 
 
@@ -85,7 +85,7 @@ def _child(graph: Graph, section: str, line: str, place: Place) -> None:
 def _host(graph: Graph, section: str, line: str, place: Place) -> None:
     try:
         # shlex is slow, and only quotes, backslashes and comments need it.
-        words = shlex.split(line, comments=True) if _QUOTED & set(line) else line.split()
+        words = shlex.split(line, comments=True) if _QUOTED.search(line) else line.split()
     except ValueError as error:
         place.refuse(f"'{shown(line)}': {error}", "check its quotes")
     if not words:
@@ -100,7 +100,7 @@ def _host(graph: Graph, section: str, line: str, place: Place) -> None:
                 "write ansible_port=2222, with quotes around spaces; one host a line",
             )
         found[name] = (_literal(value), spot)
-    for host in graph.add(words[0], graph.group(section, place), place):
+    for host in graph.add(words[0], graph.group(section, place), spot):
         graph.hosts[host].update(found)
 
 

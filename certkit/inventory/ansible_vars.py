@@ -8,9 +8,9 @@ group it stands in, because Ansible too merges the variables first and looks at 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from certkit.inventory import fields
 from certkit.inventory.draft import Layer
@@ -41,27 +41,23 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 """Key of `fields.FIELDS` to the variables that Ansible knows it by, the strongest last."""
 
 _KEY_OF = {name: key for key, names in ALIASES.items() if key != "become.method" for name in names}
-_SPECIAL = (
-    "ansible_become",
-    "ansible_connection",
-    "ansible_host_key_checking",
-    "ansible_ssh_host_key_checking",
-    "ansible_ssh_args",
-    "ansible_ssh_common_args",
-    "ansible_ssh_extra_args",
-)
+_UNCHECKED = ("ansible_host_key_checking", "ansible_ssh_host_key_checking")
+_ARGUMENTS = ("ansible_ssh_extra_args", "ansible_ssh_common_args", "ansible_ssh_args")
+_SPECIAL = ("ansible_become", "ansible_connection", *_UNCHECKED, *_ARGUMENTS)
 _OWN: Mapping[str, str] = {f"certkit_{key.replace('.', '_')}": key for key in fields.FIELDS}
-RUN_VARS = (
-    "certkit_registry",
-    "certkit_aliases",
-    "certkit_wave",
-    "certkit_max_fail",
-    "certkit_parallel",
-    "certkit_registry_host",
+RUN_VARS = frozenset(
+    (
+        "certkit_registry",
+        "certkit_aliases",
+        "certkit_wave",
+        "certkit_max_fail",
+        "certkit_parallel",
+        "certkit_registry_host",
+    )
 )
 """Variables about the whole inventory; they belong to the group ``all``."""
 
-_KNOWN = (*_OWN, *RUN_VARS)
+_KNOWN = (*_OWN, *sorted(RUN_VARS))
 USED = frozenset((*(name for names in ALIASES.values() for name in names), *_SPECIAL, *_KNOWN))
 """Every variable that certkit reads; all others are kept and not used."""
 
@@ -114,64 +110,93 @@ def translate(found: Vars, host: str, notes: Notes) -> Layer:
         InputError: A value that certkit needs is a template, encrypted, or breaks its grammar.
     """
     layer: Layer = {}
-    values = {
-        name: entry
-        for name, entry in found.items()
-        if name in USED and entry[0] is not None and entry[0] != ""
-    }
-    for name in found:
-        if name.startswith("certkit_") and name not in USED:
-            place = found[name][1]
-            fields.unknown(name, _KNOWN, place)
-    if not values:
-        return layer
-    for name, (value, place) in values.items():
-        if value is ENCRYPTED:
+    values: Vars = {}
+    for name, (value, place) in found.items():
+        if name not in USED:
+            if is_used(name):
+                fields.unknown(name, _KNOWN, place)
+        elif value is ENCRYPTED:
             place.refuse(f"{name} is encrypted by ansible-vault", VAULT_HINT)
-        if isinstance(value, str) and "{{" in value:
+        elif isinstance(value, str) and "{{" in value:
             place.refuse(f"{name} {fields.TEMPLATE}", fields.TEMPLATE_HINT)
-    if _foreign_connection(values, host, notes):
+        elif value is not None and value != "":
+            values[name] = (value, place)
+    plan = _plan(tuple(values))
+    if plan.connection and _foreign_connection(values, host, notes):
         layer["skip"] = (True, values["ansible_connection"][1])
         return layer
-    for key in dict.fromkeys(_KEY_OF[name] for name in values if name in _KEY_OF):
-        _take(layer, key, [name for name in ALIASES[key] if name in values], values, host, notes)
+    for key, names in plan.keys:
+        _take(layer, key, names, values, host, notes)
     _become(layer, values)
-    _connection(layer, values)
-    for name in ("ansible_host_key_checking", "ansible_ssh_host_key_checking"):
-        if name in values and str(values[name][0]).strip().lower() in ("false", "no", "0", "off"):
+    if plan.connection:
+        _connection(layer, values)
+    for name in plan.unchecked:
+        if str(values[name][0]).strip().lower() in ("false", "no", "0", "off"):
             notes.add(f"{name} is ignored: certkit always checks host keys", host)
-    for name in ("ansible_ssh_extra_args", "ansible_ssh_common_args", "ansible_ssh_args"):
-        if name in values:
-            value, place = values[name]
-            for key, raw in read_arguments(name, str(value), place, lambda t: notes.add(t, host)):
-                layer.setdefault(
-                    fields.FIELDS[key].name, (fields.parse(key, raw, place, None), place)
-                )
-    for name in values:
-        if name not in _OWN:
-            continue
+    for name in plan.arguments:
+        value, place = values[name]
+        for key, raw in read_arguments(name, str(value), place, lambda t: notes.add(t, host)):
+            layer.setdefault(fields.FIELDS[key].name, (fields.parse(key, raw, place, None), place))
+    for name in plan.own:
         value, place = values[name]
         field = fields.FIELDS[_OWN[name]].name
         layer[field] = (_parse(_OWN[name], name, value, place, notes), place)
     return layer
 
 
+def is_used(name: str) -> bool:
+    """Whether certkit reads a variable, or would if it were spelled right."""
+    return name in USED or name.startswith("certkit_")
+
+
+class _Plan(NamedTuple):
+    """What is to be done with the variables of these names; most hosts of a fleet share one.
+
+    Attributes:
+        keys: Keys of `fields.FIELDS` with the variables that are given for each.
+        connection: Whether ``ansible_connection`` is among them.
+        unchecked: Those about not checking host keys.
+        arguments: Those that hold ssh arguments, the strongest first.
+        own: certkit's own, those about the whole inventory apart.
+    """
+
+    keys: tuple[tuple[str, tuple[str, ...]], ...]
+    connection: bool
+    unchecked: tuple[str, ...]
+    arguments: tuple[str, ...]
+    own: tuple[str, ...]
+
+
+@lru_cache(maxsize=1000)
+def _plan(names: tuple[str, ...]) -> _Plan:
+    keys = dict.fromkeys(_KEY_OF[name] for name in names if name in _KEY_OF)
+    return _Plan(
+        tuple((key, tuple(name for name in ALIASES[key] if name in names)) for key in keys),
+        "ansible_connection" in names,
+        tuple(name for name in _UNCHECKED if name in names),
+        tuple(name for name in _ARGUMENTS if name in names),
+        tuple(name for name in names if name in _OWN),
+    )
+
+
 def _parse(key: str, name: str, value: Any, place: Place, notes: Notes) -> Any:  # noqa: ANN401
     if name in SECRET_VARS:
         notes.secrets[place] = None
         return fields.parse(key, value, place, None)
-    if isinstance(value, (list, dict)):
-        return fields.parse(key, value, place, None)
-    return _parse_shared(key, value, place)
-
-
-# Whole groups share one value at one place. Typed, because 1 and True would be one key.
-@lru_cache(maxsize=50_000, typed=True)
-def _parse_shared(key: str, value: Any, place: Place) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and (key in fields.PATHS or key.endswith("_from")):
+        return _parse_file(key, value, place)
     return fields.parse(key, value, place, None)
 
 
-def _take(layer: Layer, key: str, names: list[str], values: Vars, host: str, notes: Notes) -> None:
+@lru_cache(maxsize=1000)
+def _parse_file(key: str, value: str, place: Place) -> Any:  # noqa: ANN401
+    # Whole groups share one file, which is looked at once.
+    return fields.parse(key, value, place, None)
+
+
+def _take(
+    layer: Layer, key: str, names: Sequence[str], values: Vars, host: str, notes: Notes
+) -> None:
     name = names[-1]
     for other in names[:-1]:
         if str(values[other][0]) != str(values[name][0]):
@@ -181,8 +206,6 @@ def _take(layer: Layer, key: str, names: list[str], values: Vars, host: str, not
 
 
 def _foreign_connection(values: Vars, host: str, notes: Notes) -> bool:
-    if "ansible_connection" not in values:
-        return False
     value, _ = values["ansible_connection"]
     kind = str(value).removeprefix("ansible.builtin.").removeprefix("ansible.netcommon.")
     if kind in _SSH or kind == "local":
@@ -192,10 +215,9 @@ def _foreign_connection(values: Vars, host: str, notes: Notes) -> bool:
 
 
 def _connection(layer: Layer, values: Vars) -> None:
-    if "ansible_connection" in values:
-        value, place = values["ansible_connection"]
-        local = str(value).endswith("local")
-        layer["connection"] = ("local" if local else "ssh", place)
+    value, place = values["ansible_connection"]
+    local = str(value).endswith("local")
+    layer["connection"] = ("local" if local else "ssh", place)
 
 
 def _become(layer: Layer, values: Vars) -> None:

@@ -60,10 +60,10 @@ def _hosts(tree: Tree, graph: Graph, group: Group, node: Node, what: str) -> Non
             f"hosts of {what} must be a mapping, not a list", "end each name with a colon: 'web01:'"
         )
     for text, key, value in tree.pairs(node, f"hosts of {what}"):
-        names = graph.add(text, group, tree.place(key))
+        spot = tree.place(key, f"host {shown(text)}")
+        names = graph.add(text, group, spot)
         if is_null(value):
             continue
-        spot = tree.place(key, f"host {shown(text)}")
         found = {
             variable: (tree.plain(content), tree.place(at, spot.what))
             for variable, at, content in tree.pairs(value, spot.what)

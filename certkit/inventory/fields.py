@@ -7,7 +7,7 @@ the published JSON Schema, so that the three cannot drift apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -34,7 +34,12 @@ class Field(NamedTuple):
 
 
 def _path(value: object) -> Path:
-    return Path(grammar.text(value))
+    return _path_of(grammar.text(value))
+
+
+@lru_cache(maxsize=1000)
+def _path_of(text: str) -> Path:
+    return Path(text)  # dear, and a fleet has few
 
 
 def _secret(value: object) -> Secret:
@@ -109,7 +114,7 @@ NAMES = frozenset(field.name for field in FIELDS.values())
 """Every field that a key can fill."""
 
 SECRET_KEYS = frozenset(("password", "key_passphrase", "become.password"))
-_PATHS = frozenset(
+PATHS = frozenset(
     ("identity_file", "certificate_file", "known_hosts_file", "global_known_hosts_file")
 )
 
@@ -145,12 +150,12 @@ def _one(key: str, field: Field, value: object, base: Path | None) -> Any:  # no
     if isinstance(value, str) and "{{" in value:
         raise GrammarError(TEMPLATE, TEMPLATE_HINT)
     parsed = field.parse(value)
-    if key in _PATHS:
+    if key in PATHS:
         try:
             parsed = parsed.expanduser()
         except RuntimeError:
             raise GrammarError("names the home of a user who does not exist here") from None
-        return base / parsed if base is not None else parsed
+        return parsed if base is None or parsed.is_absolute() else base / parsed
     return parsed
 
 
