@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import sys
 from typing import Annotated
 
@@ -46,6 +47,8 @@ def _certkit(
 
 def main() -> None:
     """Run certkit; never shows a traceback for what a user can mend."""
+    # The memory of a run holds passphrases and keys: no crash may put it on a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.exit(_read(run()))
 
 

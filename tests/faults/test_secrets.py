@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
+import signal
 import subprocess
 import threading
 import time
@@ -14,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.serving import served_lab
+from tests.ssh.door import door_to
+from tests.ssh.fickle import PASSWORD, Fickle
 from tests.ssh.lab import Lab
 
 pytestmark = pytest.mark.timeout(240)
@@ -39,6 +44,7 @@ SECRETS = {
     "identity": "Passphrase-of-the-login-key-4Zt8",
     "sudo": "Password-for-sudo-5RwP",
     "backup": "Passphrase-of-the-backup-3NbV",
+    "login": PASSWORD,
 }
 
 
@@ -78,7 +84,21 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-def test_no_secret_is_found_anywhere(lab: Lab, tmp_path: Path) -> None:
+@pytest.fixture
+def door(lab: Lab, tmp_path: Path) -> Iterator[Fickle]:
+    """The second machine is reached through a server that takes a password, and no key."""
+    (tmp_path / "door").mkdir()
+    with door_to(lab.machines["web-02"], tmp_path / "door") as server:
+        inventory = lab.directory / "hosts.yaml"
+        document = json.loads(inventory.read_text())
+        document["hosts"]["web-02"].update(port=server.port)
+        inventory.write_text(json.dumps(document, indent=1))
+        with (lab.directory / "known_hosts").open("a") as known:
+            known.write(server.known_hosts.read_text())
+        yield server
+
+
+def test_no_secret_is_found_anywhere(lab: Lab, door: Fickle, tmp_path: Path) -> None:
     files = {name: secret_file(tmp_path / name, text) for name, text in SECRETS.items()}
     key = encrypted_identity(lab, tmp_path)
     checksum = subprocess.run(
@@ -92,7 +112,7 @@ def test_no_secret_is_found_anywhere(lab: Lab, tmp_path: Path) -> None:
     inventory.write_text(inventory.read_text().replace('"method": "none"', '"method": "sudo"'))
     login = (
         *("--identity-file", str(key), "--key-passphrase-file", files["identity"]),
-        *("--become-password-file", files["sudo"]),
+        *("--become-password-file", files["sudo"], "--password-file", files["login"]),
     )
     authority = ("--passphrase-file", files["authority"])
     home = ("--home", str(lab.home))
@@ -102,7 +122,7 @@ def test_no_secret_is_found_anywhere(lab: Lab, tmp_path: Path) -> None:
         ("distribute", *options(lab), *login, "-vvv", "--diff"),
         ("verify", *options(lab), *login, "-vvv"),
         ("status", *options(lab), *login, "-vvv"),
-        ("renew", *options(lab)[:4], *options(lab)[4:], *login, *authority, "--deploy"),
+        ("renew", *options(lab), *login, *authority, "--deploy"),
         ("rotate", "start", *options(lab), *login, *authority, "-vvv"),
         ("rotate", "switch", *options(lab), *login, *authority, "-vvv"),
         ("rotate", "finish", *options(lab), *login, "-vvv"),
@@ -117,6 +137,7 @@ def test_no_secret_is_found_anywhere(lab: Lab, tmp_path: Path) -> None:
             out, err = process.communicate(timeout=100)
             assert process.returncode == 0, (words, out, err)
             said.append(out + err)
+    assert ("password", PASSWORD) in door.attempts
     secrets = {text.encode() for text in SECRETS.values()} | private_keys(lab, key)
     assert len(secrets) >= len(SECRETS) + 4
     assert any(b"certkit" in one for one in watch.seen), "nothing was watched"
@@ -132,6 +153,51 @@ def test_no_secret_is_found_anywhere(lab: Lab, tmp_path: Path) -> None:
             assert [place for place in places if place not in own] == []
     assert not (tmp_path / "tmp").exists()
     assert found(SECRETS["authority"].encode(), lab.home) == []
+
+
+def test_a_crash_leaves_no_memory_behind(lab: Lab, tmp_path: Path) -> None:
+    """No core file, whatever the shell's limit is, and nothing in what faulthandler says."""
+    files = {name: secret_file(tmp_path / name, text) for name, text in SECRETS.items()}
+    key = encrypted_identity(lab, tmp_path)
+    for name in lab.machines:
+        lab.put(name, "slow")
+    ground = tmp_path / "ground"
+    ground.mkdir()
+    words = [
+        "distribute",
+        *options(lab),
+        "--restart",
+        "always",
+        "--yes",
+        "-vvv",
+        "--limit",
+        "web-01",
+    ]
+    words += ["--identity-file", str(key), "--key-passphrase-file", files["identity"]]
+    words += ["--become-password-file", files["sudo"], "--password-file", files["login"]]
+    before = lab.restarts("web-01")
+
+    def unlimited() -> None:
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+    process = lab.start(
+        words,
+        cwd=ground,
+        preexec_fn=unlimited,
+        env={**lab.environment, "PYTHONFAULTHANDLER": "1"},
+    )
+    deadline = time.monotonic() + 60
+    while lab.restarts("web-01") == before:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGABRT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in err
+    assert not [text for text in SECRETS.values() if text in out + err]
+    assert list(ground.iterdir()) == []
+    lab.machines["web-01"].wait_until_idle()
 
 
 def options(lab: Lab) -> list[str]:

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ class Fickle:
     Attributes:
         connections: How many were accepted.
         attempts: Every login attempt as (method, detail).
+        program: Sees to a command, in a thread of its own, where not as `mode` says.
     """
+
+    program: Callable[[paramiko.Channel, bytes], None] | None = None
 
     def __init__(self, directory: Path, mode: str = "", methods: str = "publickey") -> None:
         self.mode = mode
@@ -241,13 +244,14 @@ class _Behaviour(paramiko.ServerInterface):
         if self.fickle.mode == "hang up in exec":
             channel.get_transport().close()
             return True
-        thread = threading.Thread(target=self._run, args=(channel,), name="fickle-exec")
+        target = self.fickle.program or self._run
+        thread = threading.Thread(target=target, args=(channel, command), name="fickle-exec")
         thread.close = lambda: None  # type: ignore[attr-defined]
         self.fickle._open.append(thread)
         thread.start()
         return True
 
-    def _run(self, channel: paramiko.Channel) -> None:
+    def _run(self, channel: paramiko.Channel, command: bytes) -> None:
         mode = self.fickle.mode
         # paramiko answers the request only after this thread was started.
         time.sleep(0.05)
