@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags
 from certkit.cli.words import say, say_plain
-from certkit.fleet.findings import RETIRE
 from certkit.fleet.plan import RestartPlan
 from certkit.fleet.report import FAILURES, FleetReport, Outcome
 from certkit.inventory.folding import count, fold_names
@@ -70,6 +69,8 @@ def next_steps(session: Session, report: FleetReport, option: str = "") -> list[
     again = f"certkit {report.command}{f' {option}' if option else ''}{where}"
     outcomes = {host.outcome for host in report.hosts}
     if report.command == "status":
+        from certkit.fleet.findings import RETIRE
+
         cures = {one.cure for host in report.hosts for one in host.every_finding}
         heals = [one for one in (RETIRE, "certkit distribute") if one in cures]
         return [f"{one}{where}" for one in heals[:1]]

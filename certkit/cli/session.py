@@ -31,7 +31,6 @@ from certkit.fleet.stop import Stop
 from certkit.home.home import Home, home_path
 from certkit.home.registry import RegistryFiles
 from certkit.inventory.model import Host, Inventory, Overrides
-from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference
 from certkit.pki.bundle import TrustBundle
 from certkit.secret import Secret
@@ -39,6 +38,8 @@ from certkit.transport.connection import Connector
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from certkit.inventory.registry_host import RegistryHost
 
 
 class Session:

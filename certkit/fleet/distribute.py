@@ -17,10 +17,8 @@ from certkit.fleet.job import Crew, Job, guarded
 from certkit.fleet.plan import DistributeOptions, RestartPlan, Target, restart_plan
 from certkit.fleet.report import FAILURES, HostResult, Outcome, Problem
 from certkit.fleet.restart import restart_job
-from certkit.fleet.retire import retire_job, take_settings
 from certkit.fleet.stock import placed_end, take_stock
 from certkit.fleet.stop import Stop
-from certkit.fleet.system import needs_nothing
 from certkit.fleet.talk import RemoteTalk, Talk
 from certkit.fleet.waves import Budget
 from certkit.inventory.model import RestartPolicy
@@ -112,7 +110,7 @@ def _place(run: _Run, job: Job) -> None:
     with crew.admitted(job):
         try:
             with crew.clocked(job):
-                if guarded(lambda: needs_nothing(crew, run.talk, job)):
+                if guarded(lambda: _needs_nothing(run, job)):
                     crew.accepted(job.host)
                     guarded(lambda: _take_settings(run, job))
                     _placed(run, job)
@@ -132,6 +130,14 @@ def _place(run: _Run, job: Job) -> None:
         run.settle(crew.finish(job, Outcome.FAILED, problem))
     else:
         _placed(run, job)
+
+
+def _needs_nothing(run: _Run, job: Job) -> bool:
+    if job.state.removes or not any(runtime.vouched for runtime in job.state.runtimes):
+        return False
+    from certkit.fleet.system import needs_nothing
+
+    return needs_nothing(run.crew, run.talk, job)
 
 
 def _placed(run: _Run, job: Job) -> None:
@@ -170,6 +176,8 @@ def _take_stock(run: _Run, job: Job, placed: PlaceReport) -> Problem | None:
 
 def _take_settings(run: _Run, job: Job) -> None:
     if job.state.retire_insecure:
+        from certkit.fleet.retire import take_settings
+
         take_settings(job, check=run.options.check, diff=run.options.diff)
 
 
@@ -222,6 +230,8 @@ def _after_restarts(run: _Run, job: Job) -> None:
 
 def _retire(run: _Run, job: Job) -> None:
     """Take the registry out of one host's lists of insecure ones, and finish it."""
+    from certkit.fleet.retire import retire_job
+
     try:
         outcome, problem = guarded(lambda: retire_job(run.crew, run.talk, job))
     except HostError as error:

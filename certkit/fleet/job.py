@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.events import Event, HostFinished, HostRetrying, RunStopping, Watcher
-from certkit.fleet.findings import Finding
 from certkit.fleet.gate import PasswordGate, StoppedInLine, Turn
-from certkit.fleet.insecure import Retirement
 from certkit.fleet.pool import sweep
 from certkit.fleet.report import HostResult, Outcome, Problem, RuntimeResult
 from certkit.fleet.stop import Stop
@@ -23,6 +21,10 @@ from certkit.remote.exchange import Exchange
 from certkit.remote.report import PlaceReport
 from certkit.runtimes.state import HostState
 from certkit.transport.connection import Connection, Connector
+
+if TYPE_CHECKING:
+    from certkit.fleet.findings import Finding
+    from certkit.fleet.insecure import Retirement
 
 _T = TypeVar("_T")
 _J = TypeVar("_J", bound="Job")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from certkit.errors import ErrorKind, ExitCode, HostError
-from certkit.fleet.findings import Finding, Trusted
+
+if TYPE_CHECKING:
+    from certkit.fleet.findings import Finding, Trusted
 
 SCHEMA = "certkit.fleet/1"
 

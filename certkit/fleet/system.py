@@ -28,6 +28,7 @@ ALREADY = "its system trusts the registry's authority already: nothing is placed
 def needs_nothing(crew: Crew, talk: Talk, job: Job) -> bool:
     """Tell whether a host can be left as it is, and note that on each of its runtimes.
 
+    It is to have trust, and what vouches for one of its runtimes is known.
     A host that has a file already is not left alone: what certkit placed it keeps true.
 
     Args:
@@ -39,8 +40,6 @@ def needs_nothing(crew: Crew, talk: Talk, job: Job) -> bool:
         HostError: Nobody has the root of the registry's authority, and the host's system does not
             vouch for it, or could not be asked; or the host failed.
     """
-    if job.state.removes or not any(runtime.vouched for runtime in job.state.runtimes):
-        return False
     rootless = not any(file.content for runtime in job.state.runtimes for file in runtime.files)
     placed = crew.attempt(job, partial(_look, crew, talk, job))
     reports = placed.runtimes

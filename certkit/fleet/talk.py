@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.job import bounded
@@ -11,10 +11,12 @@ from certkit.names import RegistryReference
 from certkit.remote import program, protocol
 from certkit.remote.exchange import Exchange
 from certkit.remote.report import PlaceReport, ProbeReport, RestartReport
-from certkit.remote.retire import RetireReport, decode_retire, retire
-from certkit.remote.survey import HostSurvey, decode_survey
 from certkit.runtimes.state import HostState, RuntimeState
 from certkit.transport.connection import Answer, Connection
+
+if TYPE_CHECKING:
+    from certkit.remote.retire import RetireReport
+    from certkit.remote.survey import HostSurvey
 
 
 def link_lost() -> HostError:
@@ -125,6 +127,8 @@ class RemoteTalk:
 
     def survey(self, connection: Connection, state: HostState, limit: float) -> HostSurvey:
         """Read how the host stands."""
+        from certkit.remote.survey import decode_survey
+
         exchange = program.survey(state)
         answer = _ask(connection, bounded(exchange, limit))
         return decode_survey(answer.stdout, exchange.nonce)
@@ -153,6 +157,8 @@ class RemoteTalk:
         after: bytes,
     ) -> RetireReport:
         """Replace the settings; bounded by the exchange's own limit alone, as a restart is."""
+        from certkit.remote.retire import decode_retire, retire
+
         exchange = retire(runtime, user, references, before, after, operator=self._operator)
         answer = _ask(connection, exchange)
         return decode_retire(answer.stdout, exchange.nonce)

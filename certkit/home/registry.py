@@ -6,19 +6,20 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from certkit.errors import HomeError, InputError
 from certkit.home.files import CERTIFICATE_MODE, KEY_MODE, check_directory, read_file
-from certkit.home.keyfile import KeyProtection, decode_key, key_protection
 from certkit.home.request import Origin, RegistryRequest
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle, fingerprint, parse_certificates
-from certkit.pki.importing import trusted_by
-from certkit.pki.keys import PrivateKey
-from certkit.pki.verify import verify_server
 from certkit.secret import Secret
+
+if TYPE_CHECKING:
+    from certkit.home.keyfile import KeyProtection
+    from certkit.pki.keys import PrivateKey
 
 SCHEMA = "certkit.registry/1"
 
@@ -160,6 +161,8 @@ class RegistryFiles:
         """
         if self.request.origin is Origin.OWN:
             return ""
+        from certkit.pki.importing import trusted_by
+
         roots = self.bundle().certificates
         settled = trusted_by(self.server_chain, roots) == roots
         return fingerprint(self.leaf) if settled else ""
@@ -179,6 +182,8 @@ class RegistryFiles:
             CertkitError: They do not.
             HomeError: The home's files are missing, damaged or lax.
         """
+        from certkit.pki.verify import verify_server
+
         anchors = (*self.bundle().certificates, *self.server_chain[1:])
         verify_server(chain, anchors, names, now, strict=self.request.origin is Origin.OWN)
 
@@ -220,6 +225,8 @@ class RegistryFiles:
         Raises:
             InputError: The certificate comes from elsewhere.
         """
+        from certkit.home.keyfile import key_protection
+
         self.require_own_authority("there is no authority's key here")
         return key_protection(self.read(AUTHORITY_KEY))
 
@@ -249,6 +256,8 @@ class RegistryFiles:
         return self._key(SERVER_KEY, None)
 
     def _key(self, name: str, passphrase: Secret | None) -> PrivateKey:
+        from certkit.home.keyfile import decode_key
+
         return decode_key(self.read(name), passphrase, str(self.path(name)))
 
     def _certificates(self, name: str) -> tuple[x509.Certificate, ...]:

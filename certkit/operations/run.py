@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from certkit.fleet.events import Watcher
 from certkit.fleet.job import RunOptions
@@ -19,10 +19,12 @@ from certkit.home.home import Home
 from certkit.home.registry import RegistryFiles
 from certkit.home.request import Origin
 from certkit.inventory.model import Host, Inventory, RestartPolicy
-from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference
 from certkit.pki.bundle import TrustBundle
 from certkit.transport.connection import Connector
+
+if TYPE_CHECKING:
+    from certkit.inventory.registry_host import RegistryHost
 
 
 class Running(Protocol):

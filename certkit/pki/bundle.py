@@ -23,7 +23,7 @@ MAX_PEM_BYTES = 1 << 20
 _BEGIN = re.compile(r"-----BEGIN ([^-]*)-----")
 _GLUED = re.compile(rb"-----END [^-\r\n]*-----[ \t]*-----BEGIN ")
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
-_UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
