@@ -32,6 +32,7 @@ TRIES = 5
 ROUNDS = 3
 # Whatever runs in here is timed inside, so that starting Python is on no bill.
 LOAD = """
+import re
 import sys
 import time
 from pathlib import Path
@@ -40,7 +41,9 @@ start = time.perf_counter()
 found = load(Path(sys.argv[1]), ssh_config=Path(sys.argv[2]))
 took = time.perf_counter() - start
 assert len(found.hosts) == int(sys.argv[3]), len(found.hosts)
-print(took)
+# Not ru_maxrss, which remembers the parent's.
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
+print(took, int(peak[1]) / 1024)
 """
 LOOK_UP = """
 import sys
@@ -59,7 +62,7 @@ print(read, (time.perf_counter() - start) / len(sys.argv[2:]))
 """
 
 
-def timed(*command: str) -> list[float]:
+def timed(*command: str | Path) -> list[float]:
     """The least of some runs, of each number that the command prints."""
     runs = [subprocess.check_output(command, text=True).split() for _ in range(TRIES)]
     return [min(map(float, numbers)) for numbers in zip(*runs, strict=True)]
@@ -94,27 +97,44 @@ def inventories(directory: Path, count: int) -> dict[str, float]:
     listing = json.dumps({"_meta": {"hostvars": variables}, "web": {"hosts": names}})
     native = "registry: registry.bench:5000\nhosts:\n"
     plain = native + "".join(f"  - {name}\n" for name in names)
+    groups = "registry: registry.bench:5000\ngroups:\n" + "".join(
+        f"  rack{number}: {{port: 22{number:02}}}\n" for number in range(20)
+    )
     files = {
         "native YAML, names": plain,
         "native YAML, names and addresses": native
         + "".join(f"  {name}: {{address: {address}}}\n" for name, address in each),
+        "native YAML, addresses": native + "".join(f"  - {address}\n" for address in addresses),
         "native YAML, a range": native + f"  - web[00000:{count - 1:05}].bench\n",
+        "native YAML, names, addresses, groups and a variable": groups
+        + "hosts:\n"
+        + "".join(
+            f"  {name}: {{address: {address}, groups: [rack{number % 20}], "
+            f"vars: {{n: {number}}}}}\n"
+            for number, (name, address) in enumerate(each)
+        ),
         "Ansible YAML": "web:\n  hosts:\n"
         + "".join(f"    {name}: {{ansible_host: {address}}}\n" for name, address in each),
         "Ansible INI": "[web]\n"
         + "".join(f"{name} ansible_host={address}\n" for name, address in each),
         "Ansible JSON, as of ansible-inventory --list": listing,
-        "native YAML, names, 100 stanzas in ssh_config": plain,
     }
-    stanzas = directory / "ssh_config"
-    stanzas.write_text("".join(f"Host web{n:03}*\n  User deploy{n}\n" for n in range(100)))
+    configs = {
+        "100 patterns": "".join(f"Host web{n:03}*\n  User deploy{n}\n" for n in range(100)),
+        "300 times Host *": "".join(f"Host *\n  User deploy{n}\n" for n in range(300)),
+        "a stanza for each host": "".join(
+            f"Host {name}\n  HostName {address}\n  User deploy\n" for name, address in each
+        ),
+    }
+    runs = [(name, text, "") for name, text in files.items()]
+    runs += [(f"native YAML, names, ssh_config: {n}", plain, text) for n, text in configs.items()]
+    file, config = directory / "inventory", directory / "ssh_config"
     seconds = {}
-    for name, text in files.items():
-        file = directory / "inventory"
+    for name, text, said in runs:
         file.write_text(text)
-        config = str(stanzas) if "ssh_config" in name else "none"
-        (seconds[name],) = timed(sys.executable, "-c", LOAD, str(file), config, str(count))
-        print(f"{name}: {seconds[name]:.2f} s", flush=True)
+        config.write_text(said)
+        seconds[name], megabytes = timed(sys.executable, "-c", LOAD, file, config, str(count))
+        print(f"{name}: {seconds[name]:.2f} s, {megabytes:.0f} MB", flush=True)
     return seconds
 
 
@@ -134,6 +154,10 @@ def hashed_known_hosts(directory: Path) -> list[dict[str, float]]:
         asked = [f"web{number:05}.bench" for number in range(0, count, count // 20)]
         read, look = timed(sys.executable, "-c", LOOK_UP, str(file), *asked)
         rows.append({"lines": count, "read": read, "look": look})
+        print(
+            f"known_hosts of {count:,} lines: {read / count * 1e6:.1f} us a line to read, "
+            f"{look / count * 1e6:.2f} us a line and host; 1,000 hosts: {read + 1000 * look:.1f} s"
+        )
     return rows
 
 

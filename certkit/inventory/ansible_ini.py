@@ -14,7 +14,11 @@ from certkit.inventory.places import Place, shown
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
 _LITERAL = re.compile(r"""[-+0-9'"\[({]|True\b|False\b|None\b""")
 _DOTTED = re.compile(r"[0-9]+\.[0-9]+\.")  # an address, the one common case that is no literal
-_QUOTED = re.compile(r"""['"\\#]""")
+# Words as shlex takes them, where no backslash and no comment makes it harder.
+_WORD = r"""(?:[^\s'"\\#]|'[^']*'|"[^"\\]*")+"""
+_EASY = re.compile(rf"""{_WORD}(?:[ \t]+{_WORD})*""", re.ASCII)
+_A_WORD, _HARD = re.compile(_WORD, re.ASCII), re.compile(r"""['"\\#]""")
+_QUOTES = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _MAX_LITERAL = 4096
 
 
@@ -84,8 +88,7 @@ def _child(graph: Graph, section: str, line: str, place: Place) -> None:
 
 def _host(graph: Graph, section: str, line: str, place: Place) -> None:
     try:
-        # shlex is slow, and only quotes, backslashes and comments need it.
-        words = shlex.split(line, comments=True) if _QUOTED.search(line) else line.split()
+        words = _words(line)
     except ValueError as error:
         place.refuse(f"'{shown(line)}': {error}", "check its quotes")
     if not words:
@@ -102,6 +105,19 @@ def _host(graph: Graph, section: str, line: str, place: Place) -> None:
         found[name] = (_literal(value), spot)
     for host in graph.add(words[0], graph.group(section, place), spot):
         graph.hosts[host].update(found)
+
+
+def _words(line: str) -> list[str]:
+    """What ``shlex.split`` makes of the line, which it takes letter by letter.
+
+    Raises:
+        ValueError: The quoting is unbalanced.
+    """
+    if not _HARD.search(line):
+        return line.split()
+    if not _EASY.fullmatch(line):
+        return shlex.split(line, comments=True)
+    return [_QUOTES.sub(r"\1\2", word) for word in _A_WORD.findall(line)]
 
 
 def _literal(value: str) -> Any:  # noqa: ANN401 - as Ansible reads it

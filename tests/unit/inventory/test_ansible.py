@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from certkit.errors import InputError
-from certkit.inventory import Inventory, load, registry_of
+from certkit.inventory import Inventory, ansible_ini, load, registry_of
 from certkit.inventory.files import run_script
 from certkit.inventory.ssh_args import jump_of_command
 from certkit.secret import Secret
@@ -470,3 +473,15 @@ def test_plain_passwords_are_told(tmp_path: Path) -> None:
 def test_registry_of(tmp_path: Path) -> None:
     (tmp_path / "inv").write_text(INI)
     assert registry_of(tmp_path / "inv") == "reg.lab:5000"
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("ab='\"\\ #\t\u00e9", min_size=1, max_size=14).map(str.strip).filter(bool))
+def test_words_of_a_line_are_those_of_a_shell(line: str) -> None:
+    try:
+        wanted = shlex.split(line, comments=True)
+    except ValueError:
+        with pytest.raises(ValueError, match="No "):
+            ansible_ini._words(line)
+    else:
+        assert ansible_ini._words(line) == wanted
