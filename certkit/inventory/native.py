@@ -220,16 +220,20 @@ class _Reader:
             self.parsed.secrets.append(place)
 
     def _memberships(self, node: Node, place: Place) -> tuple[str, ...]:
-        names: list[str] = []
+        names: dict[str, None] = {}
         for item in self.tree.items(node):
             name = self.tree.scalar(item, "groups")
-            spot = self.tree.place(item, place.what)
-            self._group_name(name, spot)
-            if self.declared and name not in self.groups:
-                fields.unknown(name, tuple(self.groups), spot._replace(what="the list of groups"))
-            names.append(name)
+            if name not in self.groups:
+                spot = self.tree.place(item, place.what)
+                self._group_name(name, spot)
+                if self.declared:
+                    spot = spot._replace(what="the list of groups")
+                    fields.unknown(name, tuple(self.groups), spot)
+            names[name] = None
+        if len(names) < 2:
+            return tuple(names)
         order = {name: number for number, name in enumerate(self.groups)}
-        return tuple(sorted(dict.fromkeys(names), key=lambda name: order.get(name, 0)))
+        return tuple(sorted(names, key=lambda name: order.get(name, 0)))
 
     @staticmethod
     def _group_name(name: str, place: Place) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, NoReturn
 
 import yaml
@@ -41,26 +40,7 @@ _CLOSED = re.compile(
     r"""[\[{](?:[^\[\]{}"'#\n]|"[^"\\\n\[\]{}]*"|'[^'\n\[\]{}]*')*[\]}]""",
 )
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):  # type: ignore[misc]  # yaml has no types
-    """Knows the type of a plain value that stood somewhere before; a fleet repeats itself."""
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:  # noqa: ANN401 - as in yaml
-        """Return the tag of a node."""
-        if kind is ScalarNode and implicit[0]:
-            return _tag(value)
-        return super().resolve(kind, value, implicit)
-
-
-@lru_cache(maxsize=65_536)
-def _tag(value: str) -> str:
-    # By yaml's own tables, from the first letter to patterns.
-    for tag, pattern in _Base.yaml_implicit_resolvers.get(value[:1], ()):
-        if pattern.match(value):
-            return str(tag)
-    return f"{_PREFIX}str"
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Tree:
