@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +53,15 @@ ALLOWED: dict[str, set[str]] = {
 }
 # The slow ones, which help and completion must not wait for.
 HEAVY = {"paramiko", "cryptography", "yaml", "pydantic", "rich"}
+# What is drawn with, and what libraries bring along that certkit has no use for.
+UNUSED = {"pydantic", "rich", "invoke", "asyncio", "unittest", "ssl", "xml", "fractions", "jinja2"}
+# What comes after a host's answer, or is for other ways of asking.
+LATER = {
+    *("certkit.cli.render.junit", "certkit.fleet.retire", "certkit.fleet.insecure"),
+    *("certkit.fleet.directory", "certkit.fleet.findings", "certkit.fleet.system"),
+    *("certkit.remote.survey", "certkit.remote.retire", "certkit.pki.importing"),
+    *("certkit.home.keyfile", "certkit.inventory.ansible", "certkit.inventory.registry_host"),
+}
 
 
 def modules() -> list[Path]:
@@ -113,12 +124,12 @@ def test_the_fleet_prints_nothing() -> None:
             assert not {"rich", "typer"} & {name.split(".")[0] for name in imported(path)}, path
 
 
-def loaded(*arguments: str) -> tuple[set[str], str]:
+def loaded(*arguments: str, status: int = 0) -> tuple[set[str], str]:
     """Return the modules that a call of certkit has imported, and what it printed."""
     program = (
         f"import sys; sys.argv = ['certkit', *{arguments!r}]\n"
         "from certkit.cli.main import run\n"
-        "assert run() == 0\n"
+        f"assert run() == {status}\n"
         "print(*sys.modules, file=sys.stderr)"
     )
     ran = subprocess.run(
@@ -136,3 +147,23 @@ def test_help_waits_for_nothing_heavy() -> None:
     assert "rotate" in said
     # Typer takes longer to read the options of all commands than all else together.
     assert not modules & {"certkit.cli.distribute", "certkit.cli.rotate", "certkit.cli.flags"}
+
+
+def test_a_quiet_run_imports_nothing_that_it_does_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTKIT_STATE", str(tmp_path / "state"))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        [_, port] = unused.getsockname()
+        inventory = tmp_path / "hosts.yaml"
+        inventory.write_text(f"hosts:\n  web: {{address: 127.0.0.1, port: {port}}}\n")
+        home, hosts = f"--home={tmp_path / 'home'}", f"--inventory={inventory}"
+        loaded("init", "registry.example:5000", home, "--no-passphrase", "-o", "json")
+        quiet = (home, hosts, "-q", "-o", "json", "--retries=0")
+        for command in ("distribute", "verify", "status"):
+            modules, said = loaded(command, *quiet, status=1)
+            assert json.loads(said)["hosts"][0]["error"]["kind"] == "refused"
+            assert "paramiko" in modules and not modules & UNUSED, command
+            if command == "distribute":
+                assert not modules & LATER
