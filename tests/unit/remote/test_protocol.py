@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -237,3 +241,21 @@ def test_every_function_that_a_program_calls_is_in_it(parts: tuple[str, ...]) ->
     called = set(re.findall(begin + r"\s*([a-z_0-9]+)(?=[\s;)]|$)", text, re.MULTILINE))
     assert called & here, "the pattern finds no call at all"
     assert called & everywhere <= here
+
+
+def test_threads_that_begin_together_have_the_program_stripped_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[object] = []
+
+    def opened(package: str) -> Any:
+        made.append(package)
+        time.sleep(0.02)
+        return files(package)
+
+    monkeypatch.setattr(program, "files", opened)
+    program._text_of.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        texts = set(pool.map(lambda _: program.text_of(program._PLACE), range(8)))
+    assert len(texts) == 1
+    assert len(made) == 1
