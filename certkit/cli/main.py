@@ -7,6 +7,7 @@ it runs, so that ``--help`` and shell completion answer at once.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import resource
 import sys
@@ -49,7 +50,18 @@ def main() -> None:
     """Run certkit; never shows a traceback for what a user can mend."""
     # The memory of a run holds passphrases and keys: no crash may put it on a disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _ready_streams()
     sys.exit(_read(run()))
+
+
+def _ready_streams() -> None:
+    """A closed standard input is an empty one; what an encoding lacks is spelled out."""
+    if sys.stdin is None:
+        # It takes the number, which a connection would get otherwise.
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run() -> int:
