@@ -15,7 +15,6 @@ import pwd
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -111,6 +110,8 @@ class SshConfig:
             shared.setdefault(key, []).append((query, own))
         if not shared:
             return result
+        from concurrent.futures import ThreadPoolExecutor
+
         leaders = [members[0][0] for members in shared.values()]
         baseline = self._ask(leaders[0], Path(_NONE))
         with ThreadPoolExecutor(min(16, len(leaders))) as pool:
