@@ -87,6 +87,7 @@ def test_matching(name: str, found: list[int]) -> None:
         f"|1|bad {key(1)}",
         f"|2|AAAA|AAAA {key(1)}",
         f"|1|AAAA|AAAA {key(1)}",
+        f"{hash_name('good', b'salt that is not twenty bytes')} {key(1)}",
         "\x00\xff",
         "x" * 70_000 + f" {key(1)}",
     ],
