@@ -18,7 +18,7 @@ import paramiko
 
 import certkit
 from bench import bounds, plot
-from bench.peers import ANSIBLE_FORKS, PACKAGES, PARALLEL, YARDSTICK
+from bench.peers import ANSIBLE_FORKS, PACKAGES, PARALLEL, SAME_PROGRAM, YARDSTICK
 
 Figures = dict[str, Any]
 
@@ -41,6 +41,8 @@ The work: one directory and one CA file on every host, put there if it differs, 
 - *Round trips* are those of one new host, TCP's own included, counted by a relay.
 - *Far away* is a first run through a relay that makes every round trip {delay:.0f} ms longer.
 - In brackets: times the yardstick, which is tuned paramiko with one exec that does nothing.
+- *{same}* has every host do what certkit has it do. On loopback the
+  hosts' own work takes the client's cores; what is left between the two is certkit's.
 
 ![Wall and CPU of each peer](speed.svg)
 
@@ -194,6 +196,7 @@ def _suite(suite: Figures) -> str:
             slow=f"One round only: {' and '.join(slow)}." if slow else "",
             more=hosts - 1,
             delay=suite["delay"] * 1000,
+            same=SAME_PROGRAM,
         ).replace(" \n", "\n")
         + _table(head, rows)
         + _verdicts(bounds.of_suite(suite))

@@ -7,6 +7,7 @@ older paramiko than certkit uses.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,10 @@ from pathlib import Path
 
 from bench.loopback import LoopbackFleet
 from bench.work import DIRECTORY, IGNORE, PLACE, REGISTRY, TARGET, place_from_words
+from certkit.names import RegistryReference
+from certkit.remote.program import place
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import RuntimeChoice
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE / ".peers"
@@ -83,6 +88,27 @@ def paramiko(how: str, command: str) -> Callable[[Task], list[str]]:
         ]
 
     return line
+
+
+def same_program(task: Task) -> list[str]:
+    """Tuned paramiko again, with the very program and state that certkit sends to these hosts.
+
+    What a host's own shell does for an answer is then on both bills; on loopback it takes the
+    client's cores. What is left between the two is certkit's own.
+    """
+    wanted = desired_state(
+        [RegistryReference.parse(REGISTRY)],
+        authority_of(task.fleet).read_bytes(),
+        RuntimeChoice(("docker",)),
+    )
+    exchange = place(wanted, restarts=False)
+    sent = task.fleet.directory / "exchange"
+    sent.write_bytes(exchange.stdin)
+    command = f"exec sh -c {shlex.quote(exchange.boot)}"
+    return [
+        *(sys.executable, str(HERE / "bare.py"), "tuned", command, str(sent)),
+        *(str(task.fleet.key), str(task.fleet.known_hosts), str(task.port), *task.addresses),
+    ]
 
 
 def asyncssh(task: Task) -> list[str]:
@@ -192,6 +218,7 @@ def mitogen_environment() -> dict[str, str]:
 
 
 YARDSTICK = "tuned paramiko"
+SAME_PROGRAM = "tuned paramiko + certkit's program"
 CERTKIT = "certkit"
 PYINFRA = "pyinfra"
 ANSIBLE = "Ansible + pipelining"
@@ -207,6 +234,7 @@ def all_peers() -> dict[str, Peer]:
         Peer(YARDSTICK, paramiko("tuned", IGNORE), idle=True),
         Peer("tuned paramiko + work", paramiko("tuned", PLACE)),
         Peer("default paramiko + work", paramiko("default", PLACE)),
+        Peer(SAME_PROGRAM, same_program),
         Peer(ASYNCSSH, asyncssh),
         Peer("parallel-ssh", parallel_ssh),
         Peer(CERTKIT, certkit),
