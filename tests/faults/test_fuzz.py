@@ -8,10 +8,12 @@ against ``ssh -G`` in tests/unit/transport and tests/unit/inventory.
 from __future__ import annotations
 
 import base64
+import json
 import random
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
@@ -108,7 +110,7 @@ def soon(parse: Callable[[], object]) -> bool:
 
 
 @pytest.mark.parametrize("form", INVENTORIES)
-def test_damaged_inventories(form: str, tmp_path: Path) -> None:
+def test_damaged_inventories(form: str, tmp_path: Path, tried: Counter[str]) -> None:
     dice = chance(f"inventory {form}")
     path = tmp_path / "hosts"
     sound = INVENTORIES[form].encode()
@@ -118,6 +120,7 @@ def test_damaged_inventories(form: str, tmp_path: Path) -> None:
     for _ in range(rounds(150)):
         path.write_bytes(damaged(dice, sound))
         understood += soon(lambda: load(path, ssh_config=NO_CONFIG))
+        tried["inventories"] += 1
     assert understood > 0
 
 
@@ -129,7 +132,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home.open(home)
 
 
-def test_damaged_certificates_and_keys(made: Home, tmp_path: Path) -> None:
+def test_damaged_certificates_and_keys(made: Home, tmp_path: Path, tried: Counter[str]) -> None:
     """Every file that `inspect` may be given, and the bundle that hosts get."""
     dice = chance("certificates")
     directory = made.sole_registry().directory
@@ -140,9 +143,10 @@ def test_damaged_certificates_and_keys(made: Home, tmp_path: Path) -> None:
         path.write_bytes(damaged(dice, originals[number % len(originals)]))
         soon(lambda: inspect_file(path, datetime.now(timezone.utc)))
         soon(lambda: TrustBundle.parse(path.read_bytes(), "given"))
+        tried["files"] += 1
 
 
-def test_damaged_homes(made: Home, tmp_path: Path) -> None:
+def test_damaged_homes(made: Home, tmp_path: Path, tried: Counter[str]) -> None:
     """A home whose files somebody has edited is refused in words by whatever opens it."""
     dice = chance("homes")
     copy = tmp_path / "home"
@@ -161,6 +165,7 @@ def test_damaged_homes(made: Home, tmp_path: Path) -> None:
             registry.bundle()
 
         soon(use)
+        tried["homes"] += 1
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -187,7 +192,7 @@ def test_ssh_config_of_any_kind(tmp_path_factory: pytest.TempPathFactory, lines:
     soon(lambda: scan(path, Stanzas(), path.parent))
 
 
-def test_damaged_known_hosts_against_ssh_keygen(tmp_path: Path) -> None:
+def test_damaged_known_hosts_against_ssh_keygen(tmp_path: Path, tried: Counter[str]) -> None:
     """Where certkit finds a key for a name, OpenSSH finds the same line, and no other."""
     if shutil.which("ssh-keygen") is None:
         need("ssh", "ssh-keygen is not installed")
@@ -227,4 +232,41 @@ def test_damaged_known_hosts_against_ssh_keygen(tmp_path: Path) -> None:
         ]
         assert ours == sorted(theirs), (name, lines)
         found += len(ours)
+        tried["files"] += 1
     assert found
+
+
+def test_ssh_config_against_ssh(tmp_path: Path, tried: Counter[str]) -> None:
+    """ssh is asked for few of many hosts: what is taken for the others is what it would say."""
+    if shutil.which("ssh") is None:
+        need("ssh", "ssh is not installed")
+    dice = chance("ssh_config")
+    names = ["a", "b.example", "web-01", "web-02", "web-03.example", "10.0.0.1"]
+    patterns = ["*", "web-*", "*.example", "a", "!a *", "web-0? !web-02", "10.*", "b.example a"]
+    options = [
+        "User ann",
+        "User ben",
+        "Port 2201",
+        "Port 2202",
+        "HostKeyAlias alias",
+        "HostName %h",
+    ]
+    config, hosts = tmp_path / "config", tmp_path / "hosts.yaml"
+    hosts.write_text(f"hosts: {json.dumps(names)}\n")
+    for _ in range(rounds(12)):
+        stanzas = [dice.sample(options, dice.randrange(3))]
+        for _ in range(dice.randrange(1, 5)):
+            stanza = [f"Host {dice.choice(patterns)}", *dice.sample(options, dice.randrange(1, 4))]
+            stanzas.append(stanza)
+        text = "\n".join(line for stanza in stanzas for line in stanza) + "\n"
+        config.write_text(text)
+        for host in load(hosts, ssh_config=config).hosts:
+            said = subprocess.run(
+                ["ssh", "-G", "-F", str(config), "--", host.name],
+                capture_output=True, text=True, check=True,
+            ).stdout  # fmt: skip
+            theirs = dict(line.partition(" ")[::2] for line in said.splitlines())
+            ours = (host.user, str(host.port), host.address, host.host_key_alias)
+            wanted = ("user", "port", "hostname", "hostkeyalias")
+            assert ours == tuple(theirs.get(option) for option in wanted), (host.name, text)
+            tried["hosts"] += 1
