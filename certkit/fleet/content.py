@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from certkit.fleet.findings import Trusted
 from certkit.pki.bundle import fingerprint, subject_text, time_text
+from certkit.pki.reading import load_certificate
 
 _PEM = re.compile(
     rb"^-----BEGIN CERTIFICATE-----[ \t]*\r?\n(.*?)^-----END CERTIFICATE-----[ \t]*\r?$",
@@ -49,7 +50,7 @@ def read_content(data: bytes) -> Content:
     broken = False
     for block in _PEM.findall(data):
         try:
-            found.append(x509.load_der_x509_certificate(_decode(block)))
+            found.append(load_certificate(_decode(block)))
         except ValueError:
             broken = True
     begun = data.count(b"-----BEGIN CERTIFICATE-----")
@@ -69,7 +70,7 @@ def holds_certificate(data: bytes) -> bool:
     if data[:1] != b"\x30":
         return False
     try:
-        x509.load_der_x509_certificate(data)
+        load_certificate(data)
     except ValueError:
         return False
     return True

@@ -22,6 +22,7 @@ from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint, parse_certificates
 from certkit.pki.describe import describe_certificate
 from certkit.pki.keys import describe_key
+from certkit.pki.reading import load_certificate
 
 _MAX_BYTES = 4 << 20
 _KEY_BLOCK = re.compile(
@@ -86,7 +87,7 @@ def inspect_file(path: Path, now: datetime) -> Inspection:
         return _inspect_key(path, keys[0], mode, certificates, now)
     if data[:1] == b"\x30":
         try:
-            certificates = (x509.load_der_x509_certificate(data),)
+            certificates = (load_certificate(data),)
         except ValueError:
             certificates = parse_certificates(data, str(path))
     else:

@@ -15,6 +15,7 @@ from certkit.home.keyfile import decode_key, key_protection
 from certkit.home.passphrase import PassphraseSources
 from certkit.pki.bundle import parse_certificates
 from certkit.pki.keys import PrivateKey
+from certkit.pki.reading import load_certificate
 
 ENVIRONMENT = "CERTKIT_IMPORT_PASSPHRASE"
 """Holds the passphrase of a key that is imported."""
@@ -76,7 +77,7 @@ def _certificates(path: Path) -> tuple[x509.Certificate, ...]:
         )
     if data[:1] == b"\x30":
         try:
-            return (x509.load_der_x509_certificate(data),)
+            return (load_certificate(data),)
         except ValueError:
             raise InputError(
                 f"{path} is neither a PEM nor a DER certificate",

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from certkit.errors import ErrorKind, HostError
 from certkit.names import RegistryReference
+from certkit.pki.reading import load_certificate
 
 TIMEOUT = 10.0
 """How long name lookup, connection and handshake may take together, in seconds."""
@@ -92,7 +93,7 @@ def _handshake(
 def _presented(secure: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
     chain = getattr(secure, "get_unverified_chain", None)
     blobs = chain() if chain is not None else [secure.getpeercert(binary_form=True)]
-    return tuple(x509.load_der_x509_certificate(blob) for blob in blobs if blob)
+    return tuple(load_certificate(blob) for blob in blobs if blob)
 
 
 def _late(reference: RegistryReference, timeout: float) -> HostError:

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from certkit.errors import InputError
+from certkit.pki.reading import load_certificate
 
 MAX_PEM_BYTES = 1 << 20
 """A PEM file larger than this, in bytes, is not a trust bundle of ours."""
@@ -190,7 +191,7 @@ def _blocks(text: str, source: str, explained: bool) -> Iterable[tuple[int, byte
 
 def _load(der: bytes, source: str, number: int) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(der)
+        return load_certificate(der)
     except (ValueError, TypeError):
         raise InputError(
             f"{source} has a block before line {number} that is not a certificate", "fetch it again"

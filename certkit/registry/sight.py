@@ -15,6 +15,7 @@ from certkit.home.served import fetch_served
 from certkit.inventory.model import Host
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint
+from certkit.pki.reading import load_certificate
 from certkit.remote import deploy as phase
 from certkit.remote.deployment import Endpoint
 from certkit.transport.connection import Connection, Connector
@@ -109,7 +110,7 @@ def from_host(connection: Connection, host: Host, endpoint: Endpoint) -> Sight:
         chain: tuple[x509.Certificate, ...] = ()
         # The fingerprint was taken on the host; without the rest it is enough to compare.
         with contextlib.suppress(ValueError):
-            chain = (x509.load_pem_x509_certificate(seen.leaf),)
+            chain = (load_certificate(seen.leaf),)
         return Sight(host.name, seen.sha256, chain)
     if not seen.able:
         return Sight(

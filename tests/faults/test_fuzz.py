@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from certkit.errors import CertkitError
+from certkit.fleet import content
 from certkit.home.home import Home
 from certkit.home.initialise import initialise
 from certkit.home.inspection import inspect_file
@@ -144,6 +145,23 @@ def test_damaged_certificates_and_keys(made: Home, tmp_path: Path, tried: Counte
         soon(lambda: inspect_file(path, datetime.now(timezone.utc)))
         soon(lambda: TrustBundle.parse(path.read_bytes(), "given"))
         tried["files"] += 1
+
+
+def test_a_certificate_of_no_version(made: Home, tmp_path: Path) -> None:
+    """What atheris found: cryptography's error for it is no ValueError."""
+    pem = (made.sole_registry().directory / "ca.crt").read_bytes()
+    der = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
+    version = bytes.fromhex("a003020102")
+    assert version in der
+    odd = der.replace(version, bytes.fromhex("a003020172"), 1)
+    block = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(odd)
+    block += b"-----END CERTIFICATE-----\n"
+    assert content.read_content(block).problem == "damaged"
+    assert not content.holds_certificate(odd)
+    for data in (odd, block):
+        (tmp_path / "given").write_bytes(data)
+        assert not soon(lambda: inspect_file(tmp_path / "given", datetime.now(timezone.utc)))
+    assert not soon(lambda: TrustBundle.parse(block, "given"))
 
 
 def test_damaged_homes(made: Home, tmp_path: Path, tried: Counter[str]) -> None:
