@@ -15,7 +15,20 @@ NL='
 '
 GOT=
 
-say() { printf '%s %s\n' "$N" "$*"; }
+# say LINE: in few packets, since each of them wakes the operator's machine. Only the first line goes at once: where
+# none arrives, nothing was done.
+OUT=
+TOLD=
+say() {
+  OUT=$OUT$N" $*$NL"
+  if [ -z "$TOLD" ] || [ "${#OUT}" -gt 8000 ]; then tell_now; fi
+}
+
+tell_now() {
+  printf '%s' "$OUT"
+  OUT=
+  TOLD=yes
+}
 
 # data: what follows the program, without the end marker, for another process; see `load`. By sed, because dash takes time quadratic in
 # the length for ${P#*mark}: some 0.7 s of a host's CPU for each phase.
@@ -47,6 +60,7 @@ add() { eval "$1=\${$1:+\$$1\$NL}\$2"; }
 finish() {
   unlock
   say "end ${NESTED:+nested }$1"
+  tell_now
   exit "$1"
 }
 
@@ -237,6 +251,7 @@ nest() {
   n_user=$1
   shift
   say "nesting $n_user"
+  tell_now
   if has runuser; then
     set -- runuser -u "$n_user" -- "$@"
   elif passwd_of "$n_user" && setpriv --reuid="$PW_UID" --regid="$PW_GID" --init-groups true 2>/dev/null; then
