@@ -6,18 +6,19 @@ it runs, so that ``--help`` and shell completion answer at once.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
-import resource
 import sys
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import typer
 
 from certkit import __version__
 from certkit.cli.commands import OPTIONS, Commands
-from certkit.cli.render.output import STANDARD
+from certkit.cli.render.output import STDERR, STDOUT
+from certkit.core_files import forbid_core_files
 from certkit.errors import CertkitError, ExitCode
 
 app = typer.Typer(
@@ -48,17 +49,21 @@ def _certkit(
 
 def main() -> None:
     """Run certkit; never shows a traceback for what a user can mend."""
-    # The memory of a run holds passphrases and keys: no crash may put it on a disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    forbid_core_files()
     _ready_streams()
     sys.exit(_read(run()))
 
 
 def _ready_streams() -> None:
     """A closed standard input is an empty one; what an encoding lacks is spelled out."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Taken, or a connection or a file of the home would get the number.
+            os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
-        # It takes the number, which a connection would get otherwise.
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
             stream.reconfigure(errors="backslashreplace")
@@ -90,7 +95,7 @@ def run() -> int:
 
 def _read(code: int) -> int:
     """Return the exit status, 1 where what was done is not told because nobody could be told."""
-    trouble = STANDARD.lost()
+    trouble = STDOUT.lost()
     if not trouble:
         return code
     _say(f"standard output could not be written: {trouble}", "what was to be done was done")
@@ -103,7 +108,9 @@ def _usage(error: Exception) -> int:
     show, status = getattr(error, "show", None), getattr(error, "exit_code", None)
     if not callable(show) or not isinstance(status, int):
         return 0
-    show()
+    with contextlib.suppress(OSError):
+        show()
+    STDERR.write("")  # what could not be shown must not fail once more at exit
     return status
 
 
@@ -111,7 +118,7 @@ def _defect(error: Exception) -> int:
     if _debugging():
         import traceback
 
-        traceback.print_exception(error)
+        traceback.print_exception(error, file=cast("TextIO", STDERR))
     first = (str(error).splitlines() or [""])[0]
     _say(
         f"certkit {__version__} met a defect of its own: {type(error).__name__}: {first}",
@@ -128,6 +135,6 @@ def _debugging() -> bool:
 def _say(message: str, hint: str) -> None:
     from certkit.cli.render.text import plain
 
-    sys.stderr.write(f"error: {plain(message)}\n")
+    STDERR.write(f"error: {plain(message)}\n")
     if hint:
-        sys.stderr.write(f"hint: {plain(hint)}\n")
+        STDERR.write(f"hint: {plain(hint)}\n")

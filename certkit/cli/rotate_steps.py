@@ -43,7 +43,7 @@ def carry_out(
         CertkitError: It was refused, or could not be done; a refusal has its document too.
     """
     from certkit.cli.render import rotation
-    from certkit.cli.render.output import STANDARD
+    from certkit.cli.render.output import STDOUT
     from certkit.cli.session import Session
     from certkit.operations.rotating import Rotating
 
@@ -56,7 +56,7 @@ def carry_out(
         if raised.exit_code is not ExitCode.FAILED:
             raise
         error, code = raised, raised.exit_code
-    STANDARD.write(rotation.written(flags.output, name, rotating.report, session.parts, error))
+    STDOUT.write(rotation.written(flags.output, name, rotating.report, session.parts, error))
     if error is not None:
         raise error
     raise typer.Exit(code.value)

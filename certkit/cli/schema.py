@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from certkit.cli.render.output import STANDARD
+from certkit.cli.render.output import STDOUT
 from certkit.errors import InputError
 
 _SUFFIX = ".schema.json"
@@ -35,4 +35,4 @@ def schema(name: NameArgument) -> None:
             f"there is no schema '{shown(name)}'",
             suggest(name, known) or f"there are: {', '.join(sorted(known))}",
         )
-    STANDARD.write(known[name].read_text(encoding="utf-8"))
+    STDOUT.write(known[name].read_text(encoding="utf-8"))

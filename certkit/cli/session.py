@@ -17,7 +17,7 @@ from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput, HostKeyChoi
 from certkit.cli.options import DocumentOutput
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
 from certkit.cli.render import machine
-from certkit.cli.render.output import STANDARD
+from certkit.cli.render.output import STDERR, STDOUT
 from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report, summary_line
 from certkit.cli.signals import Interrupts
@@ -112,7 +112,7 @@ class Session:
     @property
     def terminal(self) -> bool:
         """Whether there is somebody to ask."""
-        return sys.stdin.isatty() and sys.stderr.isatty()
+        return sys.stdin.isatty() and STDERR.isatty()
 
     def warn(self, text: str) -> None:
         """Tell of something that does not stop the run."""
@@ -184,7 +184,7 @@ class Session:
             return screen
 
         def watch(event: Event) -> None:
-            STANDARD.write(machine.host_line(event))
+            STDOUT.write(machine.host_line(event))
             screen(event)
 
         return watch
@@ -221,7 +221,7 @@ class Session:
             FleetOutput.JUNIT: _junit,
         }
         if output in forms:
-            STANDARD.write(forms[output](report))
+            STDOUT.write(forms[output](report))
             if not quiet:
                 say(self.console, line(report))
         elif not quiet or report.exit_code is not ExitCode.DONE:

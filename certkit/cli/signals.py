@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from certkit.cli.render.output import STDERR
 from certkit.errors import ExitCode
 from certkit.fleet.stop import Stop
 
@@ -65,7 +65,7 @@ class Interrupts:
             self._leave()
 
     def _leave(self) -> None:
-        _say(_LEAVING + (_SHOW_CURSOR if sys.stderr.isatty() else ""))
+        _say(_LEAVING + (_SHOW_CURSOR if STDERR.isatty() else ""))
         cut = threading.Thread(target=self._abort, daemon=True)
         cut.start()
         cut.join(_ABORT_WAIT)

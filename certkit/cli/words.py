@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import typer
 
 from certkit.cli.options import DocumentOutput
-from certkit.cli.render.output import STANDARD
+from certkit.cli.render.output import STDERR, STDOUT
 from certkit.cli.render.text import plain
 from certkit.errors import InputError
 
@@ -28,7 +28,7 @@ def error_console() -> Console:
     """Standard error."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, markup=False)
+    return Console(file=cast("TextIO", STDERR), highlight=False, markup=False)
 
 
 def console_for(output: DocumentOutput) -> Console:
@@ -37,7 +37,7 @@ def console_for(output: DocumentOutput) -> Console:
 
     if output is DocumentOutput.JSON:
         return error_console()
-    return Console(file=cast("TextIO", STANDARD), highlight=False, markup=False)
+    return Console(file=cast("TextIO", STDOUT), highlight=False, markup=False)
 
 
 def say(console: Console, text: str = "", style: str = "") -> None:
@@ -69,7 +69,7 @@ def say_pairs(console: Console, pairs: Iterable[tuple[str, str]], indent: int = 
 
 def say_json(document: dict[str, Any]) -> None:
     """Print the one JSON document on standard output."""
-    STANDARD.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    STDOUT.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def on_terminal() -> bool:
