@@ -1,6 +1,7 @@
-"""Which of many ``Host`` patterns of ssh_config match a name, without trying each.
+"""OpenSSH's patterns: whether one matches, and which of many do without trying each.
 
-OpenSSH knows ``*`` and ``?`` only (ssh_config(5), PATTERNS). A pattern is filed under the letters
+It knows ``*`` and ``?`` only (ssh_config(5), PATTERNS), also in known_hosts, where brackets stand
+for themselves as in ``[host]:port``; so this is no `fnmatch`. A pattern is filed under the letters
 that it begins or ends with, whichever are more; a name then meets the few patterns filed under its
 own letters.
 """

@@ -72,7 +72,7 @@ class _Stanza:
         patterns: Of its ``Host`` line, in lower case, those with a ``!`` apart.
         refused: Those with a ``!``, without it.
         cased: Whether capital letters were in its patterns.
-        lines: Its options of interest in order, those of `OWN` apart.
+        lines: All its options of interest, in order.
         own: Its first value of each of `OWN`.
         certain: Whether it counts for every host that it matches, whatever it stands in.
         includes: Whether it includes files of interest or not.
@@ -149,7 +149,7 @@ class Stanzas:
 
     def _depends_on_host(self, option: str, value: str) -> bool:
         if option in OWN:
-            return option == "hostname" and option not in self.own
+            return option not in self.own and (option == "hostname" or "%" in value)
         return "%" in value and option not in _TOKENS_LEFT
 
     @property

@@ -13,12 +13,12 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from certkit.inventory.ssh_patterns import covers
 
 Marker = Literal["", "cert-authority", "revoked"]
 
@@ -72,7 +72,7 @@ class KnownHosts:
 
     problems: list[str] = field(default_factory=list)
     _exact: dict[bytes, list[Entry]] = field(default_factory=dict)
-    _patterns: list[tuple[tuple[bytes, ...], Entry]] = field(default_factory=list)
+    _patterns: list[tuple[tuple[str, ...], Entry]] = field(default_factory=list)
     _hashed: list[tuple[_HashedName, Entry]] = field(default_factory=list)
 
     def read(self, path: Path, text: bytes) -> None:
@@ -115,19 +115,21 @@ class KnownHosts:
         if names.startswith(b"|"):
             self._hashed.append((_hashed_name(names), entry))
             return
-        patterns = tuple(names.lower().split(b","))
+        several = names.lower()
         if any(c in names for c in b"*?!"):
-            self._patterns.append((patterns, entry))
+            self._patterns.append((tuple(several.decode("latin-1").split(",")), entry))
             return
-        for name in dict.fromkeys(patterns):
+        for name in dict.fromkeys(several.split(b",")):
             self._exact.setdefault(name, []).append(entry)
 
     def matching(self, name: str) -> Iterator[Entry]:
         """Yield every entry for `name`, which is ``host`` or ``[host]:port``, lower case or not."""
         wanted = name.lower().encode()
         yield from self._exact.get(wanted, ())
+        # A letter for each byte, as OpenSSH compares them.
+        letters = wanted.decode("latin-1")
         for patterns, entry in self._patterns:
-            if _matches(wanted, patterns):
+            if _matches(letters, patterns):
                 yield entry
         for (inner, outer, digest), entry in self._hashed:
             first, second = inner.copy(), outer.copy()
@@ -179,24 +181,13 @@ def _hashed_name(names: bytes) -> _HashedName:
     )
 
 
-def _matches(name: bytes, patterns: Iterable[bytes]) -> bool:
+def _matches(name: str, patterns: Iterable[str]) -> bool:
     """OpenSSH's match_pattern_list: one negated match refuses, whatever else matches."""
     found = False
     for pattern in patterns:
-        if pattern.startswith(b"!"):
-            if _regex(pattern[1:]).fullmatch(name):
+        if pattern.startswith("!"):
+            if covers(pattern[1:], name):
                 return False
-        elif _regex(pattern).fullmatch(name):
+        elif covers(pattern, name):
             found = True
     return found
-
-
-@lru_cache(maxsize=4096)
-def _regex(pattern: bytes) -> re.Pattern[bytes]:
-    # Not fnmatch: to it the brackets of [host]:port would be a character class.
-    text = re.sub(rb"\*+", b"*", pattern)
-    parts = {b"*": b".*", b"?": b"."}
-    joined = b"".join(
-        parts.get(c, re.escape(c)) for c in (text[i : i + 1] for i in range(len(text)))
-    )
-    return re.compile(joined, re.DOTALL)

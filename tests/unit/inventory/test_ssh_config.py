@@ -165,6 +165,22 @@ def test_nobody_shares_where_hosts_can_differ(tmp_path: Path, asked: Asked) -> N
     assert (hosts["a"].address, hosts["a"].port) == ("a", 3)
 
 
+def test_nobody_shares_a_user_made_of_the_hosts_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSH 10 fills in the tokens of User, which older ones print as they are."""
+    real = subprocess.run
+
+    def ten(command: list[str], **more: object) -> subprocess.CompletedProcess[bytes]:
+        done: subprocess.CompletedProcess[bytes] = real(command, **more)  # type: ignore[call-overload]
+        done.stdout = done.stdout.replace(b"user %h\n", b"user %s\n" % command[-1].encode())
+        return done
+
+    monkeypatch.setattr(ssh_config.subprocess, "run", ten)
+    hosts = _load(tmp_path, "Host *\n User %h\n", "hosts: [a, b]\n")
+    assert [host.user for host in hosts.values()] == ["a", "b"]
+
+
 def test_a_host_of_its_own_name_port_and_user_shares_the_rest(tmp_path: Path, asked: Asked) -> None:
     config = "".join(
         f"Host web{number}\n HostName 10.0.0.{number}\n Port {2200 + number} # its own\n"
