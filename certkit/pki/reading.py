@@ -8,8 +8,8 @@ from cryptography import x509
 def load_certificate(data: bytes) -> x509.Certificate:
     """Read one certificate, DER or PEM.
 
-    cryptography reads names and extensions only when they are asked for: here they are, so that
-    nothing of it fails later.
+    cryptography reads names, dates and extensions only when they are asked for: here they are, so
+    that none of them fails later. A key of an unknown kind still fails when it is asked for.
 
     Raises:
         ValueError: It is none; also where cryptography has an error apart, as for a version that

@@ -56,11 +56,13 @@ def test_two_homes_for_one_registry(lab: Lab) -> None:
         lab.start([*lab.arguments("distribute", "-o", "json", "--retries", "4"), *more])
         for more in ([], ["--home", str(other)])
     ]
-    for process in both:
-        out, err = process.communicate(timeout=150)
+    told = [process.communicate(timeout=150) for process in both]
+    for process, (out, err) in zip(both, told, strict=True):
         assert process.returncode in (0, 1), (out, err)
         errors = [host["error"] for host in json.loads(out)["hosts"] if host["error"]]
-        assert {error["kind"] for error in errors} <= {"conflict"}, errors
+        kinds = {error["kind"] for error in errors}
+        # The restart of the rest is left out where the canary is the other's by then.
+        assert not kinds or kinds - {"interrupted"} == {"conflict"}, errors
     trusted = {lab.certificate(name).read_bytes() for name in NAMES}
     assert trusted <= {lab.trust, rival}
     assert all(1 <= lab.restarts(name) <= 2 for name in NAMES)

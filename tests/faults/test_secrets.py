@@ -39,11 +39,14 @@ IFS= read -r line
 [ "$(printf %s "$line" | cksum)" = '{sum}' ] || {{ echo 'Sorry, try again.' >&2; exit 1; }}
 exec "$@"
 """
+# The test makes its encrypted key with an argument: the watch of a neighbour must not take it for
+# its own.
+MINE = os.getpid()
 SECRETS = {
-    "authority": "Passphrase-of-the-authority-7xQ2",
-    "identity": "Passphrase-of-the-login-key-4Zt8",
-    "sudo": "Password-for-sudo-5RwP",
-    "backup": "Passphrase-of-the-backup-3NbV",
+    "authority": f"Passphrase-of-the-authority-7xQ2{MINE}",
+    "identity": f"Passphrase-of-the-login-key-4Zt8{MINE}",
+    "sudo": f"Password-for-sudo-5RwP{MINE}",
+    "backup": f"Passphrase-of-the-backup-3NbV{MINE}",
     "login": PASSWORD,
 }
 
