@@ -1,6 +1,6 @@
-"""The yardstick: paramiko, connect and one exec for each host, 64 at a time.
+"""The yardstick: paramiko, connect and one exec for each host, some hosts at a time.
 
-    python bench/bare.py default|tuned COMMAND FILE KEY KNOWN_HOSTS PORT ADDRESS...
+    python bench/bare.py default|tuned PARALLEL COMMAND FILE KEY KNOWN_HOSTS PORT ADDRESS...
 
 `default` is paramiko as its own documentation uses it. `tuned` is the least that paramiko does
 for a checked host key and one exec: key and host keys read once, the cheapest algorithms named, no
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import paramiko
 
@@ -67,7 +68,8 @@ def tuned(key: paramiko.PKey, known_hosts: str, port: int) -> Callable[[str], pa
         host_keys.update(dict.fromkeys(names.split(","), blob))
 
     def connect(address: str) -> paramiko.Transport:
-        transport = paramiko.Transport(QuickSocket(socket.create_connection((address, port))))
+        quick: Any = QuickSocket(socket.create_connection((address, port)))
+        transport = paramiko.Transport(quick)
         options = transport.get_security_options()
         options.kex = ("curve25519-sha256@libssh.org",)
         options.ciphers = ("aes128-gcm@openssh.com",)
@@ -80,7 +82,7 @@ def tuned(key: paramiko.PKey, known_hosts: str, port: int) -> Callable[[str], pa
 
 
 def main() -> None:
-    how, command, file, key_file, known_hosts, port, *addresses = sys.argv[1:]
+    how, parallel, command, file, key_file, known_hosts, port, *addresses = sys.argv[1:]
     content = Path(file).read_bytes()
     key = paramiko.Ed25519Key.from_private_key_file(key_file)
     connect = {"default": default, "tuned": tuned}[how](key, known_hosts, int(port))
@@ -97,7 +99,7 @@ def main() -> None:
             raise SystemExit(f"{address} failed")
         transport.close()
 
-    with ThreadPoolExecutor(64) as pool:
+    with ThreadPoolExecutor(int(parallel)) as pool:
         list(pool.map(one, addresses))
 
 

@@ -1,4 +1,7 @@
-"""asyncssh with nothing around it, 64 at a time: COMMAND FILE KEY KNOWN_HOSTS PORT ADDRESS..."""
+"""asyncssh with nothing around it, some hosts at a time.
+
+python bench/bare_asyncssh.py PARALLEL COMMAND FILE KEY KNOWN_HOSTS PORT ADDRESS...
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ import asyncssh
 
 
 async def main() -> None:
-    command, file, key_file, known_hosts, port, *addresses = sys.argv[1:]
+    parallel, command, file, key_file, known_hosts, port, *addresses = sys.argv[1:]
     content = Path(file).read_text()
     key = asyncssh.read_private_key(key_file)
     known = asyncssh.read_known_hosts(known_hosts)
-    places = asyncio.Semaphore(64)
+    places = asyncio.Semaphore(int(parallel))
 
     async def one(address: str) -> None:
         async with (

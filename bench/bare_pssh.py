@@ -1,4 +1,6 @@
-"""parallel-ssh with nothing around it, 64 at a time: COMMAND KEY PORT ADDRESS...
+"""parallel-ssh with nothing around it, some hosts at a time.
+
+    python bench/bare_pssh.py PARALLEL COMMAND KEY PORT ADDRESS...
 
 It checks no host key.
 """
@@ -11,13 +13,13 @@ from pssh.clients import ParallelSSHClient
 
 
 def main() -> None:
-    command, key_file, port, *addresses = sys.argv[1:]
+    parallel, command, key_file, port, *addresses = sys.argv[1:]
     client = ParallelSSHClient(
         addresses,
         user="root",
         port=int(port),
         pkey=key_file,
-        pool_size=64,
+        pool_size=int(parallel),
         allow_agent=False,
         identity_auth=False,
     )

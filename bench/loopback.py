@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -61,27 +60,12 @@ class LoopbackFleet:
 
     def __enter__(self) -> LoopbackFleet:
         self._write_keys_and_config()
-        sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin") or "sshd"
         for mount_point in map(Path, MOUNT_POINTS):
             if not mount_point.exists():
                 mount_point.mkdir(parents=True)
                 self._made.append(mount_point)
-        for index in range(self.count):
-            listen = [
-                f"-oListenAddress={one}:{PORT}" for one in self.addresses[index :: self.count]
-            ]
-            self._processes.append(
-                subprocess.Popen(
-                    [
-                        *("unshare", "-m", "sh", "-c", HOST_SETUP, "host"),
-                        *(str(self.directory), sshd, *listen),
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
         try:
+            self._start()
             self._wait_until_listening()
         except BaseException:
             self._stop()
@@ -96,11 +80,30 @@ class LoopbackFleet:
     ) -> None:
         self._stop()
 
+    def _start(self) -> None:
+        for index in range(self.count):
+            listen = [
+                f"-oListenAddress={one}:{PORT}" for one in self.addresses[index :: self.count]
+            ]
+            command = ["unshare", "-m", "sh", "-c", HOST_SETUP, "host", str(self.directory)]
+            self._processes.append(
+                subprocess.Popen(
+                    [*command, _sshd() or "sshd", *listen],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+
     def _stop(self) -> None:
         for process in self._processes:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
         for process in self._processes:
-            process.wait(timeout=10)
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         for mount_point in self._made:
             mount_point.rmdir()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -172,7 +175,19 @@ def _seen_by(process: subprocess.Popen[bytes], path: str) -> Path:
     return Path(f"/proc/{process.pid}/root{path}")
 
 
-def require_root() -> None:
+def _sshd() -> str | None:
+    return shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin")
+
+
+def require_means() -> None:
     """Exit with a sentence when this machine cannot hold the fleet."""
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
+    if os.geteuid() != 0:
         raise SystemExit("The benchmark gives every host its own namespace: run it as root.")
+    missing = [tool for tool in ("unshare", "dash", "ssh", "ssh-keygen") if not shutil.which(tool)]
+    if not _sshd():
+        missing.append("sshd")
+    if missing:
+        raise SystemExit(
+            f"The benchmark needs {', '.join(missing)}: install util-linux, dash, "
+            "openssh-client and openssh-server."
+        )

@@ -1,13 +1,18 @@
-"""docs/speed.md, its plot, and the figures that both are made from.
+"""docs/speed.md and its plot, made from the figures in speed.json and from nothing else.
 
-The suite and the scale run each renew their part of speed.json; the page is made from the whole.
+    python -m bench.page [DIR]
+
+The suite and the scale run each renew their part of speed.json and make the page anew from the
+whole. Called by itself, this makes the page from the figures that are there; DIR is docs.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -18,29 +23,32 @@ import paramiko
 
 import certkit
 from bench import bounds, plot
-from bench.peers import ANSIBLE_FORKS, PACKAGES, PARALLEL, SAME_PROGRAM, YARDSTICK
+from bench.peers import ANSIBLE, CLUSH, PARALLEL_SSH, SAME_PROGRAM, YARDSTICK
 
 Figures = dict[str, Any]
 
 HEAD = """# How fast certkit is
 
-Made by `make bench` and `make bench-scale`; anyone with root on a Linux machine can run them again.
-Hosts are real sshd processes on the loopback device, each with its own files, so that clients and
-hosts share the same cores: the ratios hold elsewhere, the seconds do not. Read the ratios.
+Made by `python -m bench.suite` and `python -m bench.scale`; each part begins with the very command
+that found its figures. `make bench` and `make bench-scale` make them anew on any Linux machine that
+has root and sshd. Hosts are real sshd processes on the loopback device, each with its own files,
+so that clients and hosts share the same cores: read the ratios, not the seconds. What was tried
+for more speed, and taken or not, stands in [architecture.md](architecture.md#ways-to-more-speed).
 """
 
-PEERS = """
+SUITE = """
 ## Beside others
 
+{origin}
 The work: one directory and one CA file on every host, put there if it differs, nothing restarted.
 
-- *First* finds new hosts, *again* finds nothing to do; wall, the least of {rounds} rounds. {slow}
-- *CPU* is user and system time of the client's whole process tree in a run that finds nothing to
-  do; *a host* is what {more} more hosts cost over one, so that starting up is not in it.
-- *Memory* is the tree's peak in such a run, pages shared within it counted once.
+- *First* finds new hosts, *again* finds nothing to do. Wall and CPU are the least of {rounds}.
+{slow}- *CPU* is user and system time of the client's whole process tree in a run that finds nothing
+  to do; *a host* is what {more} more hosts cost over one, so that starting up is not in it.
+- *Memory* is the tree's peak in one such run, pages shared within it counted once.
 - *Round trips* are those of one new host, TCP's own included, counted by a relay.
-- *Far away* is a first run through a relay that makes every round trip {delay:.0f} ms longer.
-- In brackets: times the yardstick, which is tuned paramiko with one exec that does nothing.
+- *Far away* is one first run through a relay that makes every round trip {delay:.0f} ms longer.
+- In brackets: times the yardstick, which is {yardstick} with one exec that does nothing.
 - *{same}* has every host do what certkit has it do. On loopback the
   hosts' own work takes the client's cores; what is left between the two is certkit's.
 
@@ -51,41 +59,19 @@ The work: one directory and one CA file on every host, put there if it differs, 
 SCALE = """
 ## A thousand hosts and more
 
-`certkit distribute --parallel 64`, nothing to be done; memory is the process's own peak.{aliases}
+{origin}
+`certkit distribute --parallel {parallel}`, nothing to be done, one run of each size; memory is the
+process's own peak.{aliases}
 
 """
 
-WAYS = """
-## Ways that were measured, and taken or not
-
-Ratios of a client's CPU for each host, median of six to nine interleaved runs over 100 hosts with
-64 at a time, on two cores that others used as well; differences below 0.05 are noise.
-
-Taken:
-
-- An answer is read once it is whole: the thread of a host is woken twice for it where it was woken
-  five times, for nearly each line that the host wrote.
-- Threads that wait for Python's interpreter ask for it every 50 ms and not every 5 ms (0.85 to
-  0.92). Longer still changes nothing.
-- The program is stripped once a run. When 64 threads began at the same moment, 19 of them did.
-- Of paramiko's private names, the least: no text for a log that nobody reads, no escaping of
-  sshd's debug messages, curve25519 under its standard name. `docs/architecture.md` says why. No
-  timer thread for each handshake is a matter of public names.
-
-Not taken:
-
-- Packets read, keys derived and padding made by code of our own in place of paramiko's (0.93).
-  It would have to keep AES-GCM's counters and the rules of rekeying right, in private names, for
-  less than a new release of paramiko may cost or save.
-- The whole process on one core (0.93): the operator's kernel knows better what else runs there.
-- Smaller stacks, a frozen garbage collector, not waiting for the end of paramiko's thread, quick
-  acknowledgements only after something was sent: no difference.
-- No thread of paramiko's at all, its protocol driven by the thread of the host, was not built: a
-  connection that waits for its restart must still answer the server's keep-alive messages.
+VERDICTS = """
+What was asked for, and what came out: *met* or *not met* by the figures as they stand.
 """
 
-OTHERS = """Others: {versions}. Ansible with {forks} forks, the rest {parallel} hosts at a time.
-parallel-ssh checks no host key; clush starts an `ssh` for each host, with OpenSSH's algorithms.
+NOISE = f"""Of growth, which compares runs that noise makes differ, *{bounds.WITHIN_NOISE}*
+says that it is above proportion, but by no more than that: not met by the figures, and not
+disproved by them.
 """
 
 
@@ -106,47 +92,53 @@ def machine() -> str:
     )
 
 
-class Page:
-    """The figures, kept in `directory` between runs; with None they are only shown."""
+def renew(directory: Path | None, part: str, figures: Figures) -> None:
+    """Replace one part of the figures by what this run found, and make the page anew.
 
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
-        kept = directory / "speed.json" if directory else None
-        self._parts: dict[str, Figures] = (
-            json.loads(kept.read_text()) if kept and kept.exists() else {}
-        )
+    Args:
+        directory: Where figures, page and plot are kept; with None the part is only shown.
+        part: Name of the module that found the figures.
+        figures: As the page's functions for that part read them.
+    """
+    found = {
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+        "command": shlex.join(["python", "-m", f"bench.{part}", *sys.argv[1:]]),
+        **figures,
+    }
+    if directory is None:
+        print(text_of({part: found}))
+        return
+    kept = directory / "speed.json"
+    parts = json.loads(kept.read_text()) if kept.exists() else {}
+    parts[part] = found
+    kept.write_text(json.dumps(parts, indent=1) + "\n")
+    make(directory)
+    print(f"Written: {directory}/speed.md")
 
-    def renew(self, part: str, figures: Figures) -> None:
-        """Replace one part by what this run found, and write or show the whole."""
-        arguments = " ".join(sys.argv[1:])
-        self._parts[part] = {
-            "machine": machine(),
-            "date": time.strftime("%Y-%m-%d"),
-            "command": f"python -m bench.{part} {arguments}".strip(),
-            **figures,
-        }
-        text = self._text()
-        if self._directory is None:
-            print(text)
-            return
-        (self._directory / "speed.json").write_text(json.dumps(self._parts, indent=1) + "\n")
-        (self._directory / "speed.md").write_text(text)
-        if "suite" in self._parts:
-            (self._directory / "speed.svg").write_text(plot.svg(self._parts["suite"]))
-        print(text)
 
-    def _text(self) -> str:
-        text = HEAD
-        if suite := self._parts.get("suite"):
-            text += _suite(suite)
-        if scale := self._parts.get("scale"):
-            text += _scale(scale)
-        return text + WAYS
+def make(directory: Path) -> None:
+    """Write page and plot from the figures in the directory."""
+    parts = json.loads((directory / "speed.json").read_text())
+    (directory / "speed.md").write_text(text_of(parts))
+    if suite := parts.get("suite"):
+        (directory / "speed.svg").write_text(plot.svg(suite))
+
+
+def text_of(parts: dict[str, Figures]) -> str:
+    """The page about these parts."""
+    text = HEAD
+    if suite := parts.get("suite"):
+        text += _suite(suite)
+    if scale := parts.get("scale"):
+        text += _scale(scale)
+    return text
 
 
 def _origin(part: Figures) -> str:
     return (
-        f"{part['date']}, `{part['command']}`, {part['seconds']:.0f} s in all. {part['machine']}.\n"
+        f"Found on {part['date']} by `{part['command']}` in {part['seconds']:.0f} s, on "
+        f"{part['machine']}.\n"
     )
 
 
@@ -155,11 +147,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _verdicts(found: list[bounds.Bound]) -> str:
-    return "\nWhat was asked for, and what came out:\n\n" + _table(
-        ["bound", "found", ""],
-        [[one.text, one.found, "met" if one.met else "**not met**"] for one in found],
-    )
+def _verdicts(found: list[bounds.Bound], words: str) -> str:
+    rows = [[one.text, one.found, one.state] for one in found]
+    return f"{words}\n{_table(['bound', 'found', ''], rows)}" if rows else ""
 
 
 def _suite(suite: Figures) -> str:
@@ -185,24 +175,42 @@ def _suite(suite: Figures) -> str:
                 times(figures, "delayed_wall", 2),
             ]
         )
-    rounds = max(figures["rounds"] for figures in peers.values())
-    slow = [name for name, figures in peers.items() if figures["rounds"] < rounds]
+    fewer = {name: row["rounds"] for name, row in peers.items() if row["rounds"] < suite["rounds"]}
+    slow = "".join(f"- {name}: {_counted(count, 'round')} only.\n" for name, count in fewer.items())
     head = [f"{hosts} hosts", "first s", "again s", "CPU s", "CPU ms a host"]
     head += ["memory MB", "round trips", "far away s"]
-    versions = ", ".join(package.replace("==", " ") for one in PACKAGES.values() for package in one)
     return (
-        PEERS.format(
-            rounds=rounds,
-            slow=f"One round only: {' and '.join(slow)}." if slow else "",
+        SUITE.format(
+            origin=_origin(suite),
+            rounds=_counted(suite["rounds"], "round"),
+            slow=slow,
             more=hosts - 1,
             delay=suite["delay"] * 1000,
+            yardstick=YARDSTICK,
             same=SAME_PROGRAM,
-        ).replace(" \n", "\n")
+        )
         + _table(head, rows)
-        + _verdicts(bounds.of_suite(suite))
-        + f"\n{_origin(suite)}\n"
-        + OTHERS.format(versions=versions, forks=ANSIBLE_FORKS, parallel=PARALLEL)
+        + _verdicts(bounds.of_suite(suite), VERDICTS)
+        + _others(suite)
     )
+
+
+def _others(suite: Figures) -> str:
+    """How the others were run; nothing about those that were not."""
+    lines = [f"All with {suite['parallel']} hosts at a time"]
+    if ANSIBLE in suite["peers"]:
+        lines[0] += f", but Ansible with {suite['ansible_forks']} forks"
+    if PARALLEL_SSH in suite["peers"]:
+        lines.append(f"{PARALLEL_SSH} checks no host key")
+    if CLUSH in suite["peers"]:
+        lines.append(f"{CLUSH} starts an `ssh` for each host, with OpenSSH's algorithms")
+    if suite["packages"]:
+        lines.append(", ".join(package.replace("==", " ") for package in suite["packages"]))
+    return "\n" + "".join(f"- {line}.\n" for line in lines)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _scale(scale: Figures) -> str:
@@ -226,14 +234,15 @@ def _scale(scale: Figures) -> str:
     head = ["hosts", "wall s", "ms a host", "CPU s", "ms a host", "memory MB"]
     size = f"{scale['inventory_hosts']:,}"
     return (
-        SCALE.format(aliases=aliases)
+        SCALE.format(origin=_origin(scale), parallel=scale["parallel"], aliases=aliases)
         + _table(head, fleet)
-        + f"\nAn inventory of {size} hosts, from reading it to every host settled:\n\n"
+        + f"\nAn inventory of {size} hosts, from reading it to every host settled, "
+        f"the least of {scale['tries']} tries:\n\n"
         + _table(
             ["format", "s"],
             [[name, f"{seconds:.2f}"] for name, seconds in scale["inventory"].items()],
         )
-        + "\nknown_hosts with every line hashed:\n\n"
+        + f"\nknown_hosts with every line hashed, the least of {scale['tries']} tries:\n\n"
         + _table(
             ["lines", "read ms", "one host looked up ms"],
             [
@@ -242,7 +251,17 @@ def _scale(scale: Figures) -> str:
             ],
         )
         + f"\n`certkit --help` takes {scale['help'] * 1000:.0f} ms, "
-        f'`python -c "import typer, rich"` {scale["imports"] * 1000:.0f} ms.\n'
-        + _verdicts(bounds.of_scale(scale))
-        + f"\n{_origin(scale)}"
+        f'`python -c "import typer, rich"` {scale["imports"] * 1000:.0f} ms, '
+        f"the least of {scale['starts']} starts.\n"
+        + _verdicts(bounds.of_scale(scale), VERDICTS + NOISE)
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory", type=Path, nargs="?", default=Path("docs"), metavar="DIR")
+    make(parser.parse_args().directory)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,7 @@ from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.state import RuntimeChoice
 
 HERE = Path(__file__).parent
+CERTKIT_TOOL = str(Path(sys.executable).parent / "certkit")
 ENVIRONMENTS = HERE / ".peers"
 # As many at a time as certkit has by default; Ansible is quickest with fewer on a small machine.
 PARALLEL = 64
@@ -43,6 +44,12 @@ class Task:
     addresses: list[str]
     port: int
 
+    @property
+    def reach(self) -> list[str]:
+        """Key, known_hosts, port and addresses, as the bare scripts take them."""
+        files = str(self.fleet.key), str(self.fleet.known_hosts)
+        return [*files, str(self.port), *self.addresses]
+
     def file(self, name: str, text: str) -> Path:
         """Write a file that a peer needs for this very task."""
         path = self.fleet.directory / f"{len(self.addresses)}-{self.port}-{name}"
@@ -58,6 +65,7 @@ class Peer:
         name: As the table and the command line have it.
         command: Its command line for a task.
         environment: Variables that it needs.
+        needs: The environment of PACKAGES that it runs in; None for certkit's own.
         slow: So slow that one round must do.
         idle: Does not do the work, only what any way over SSH has to do.
     """
@@ -65,29 +73,37 @@ class Peer:
     name: str
     command: Callable[[Task], list[str]]
     environment: dict[str, str] = field(default_factory=dict)
+    needs: str | None = None
     slow: bool = False
     idle: bool = False
 
 
-def install(name: str) -> Path:
-    """Make a peer's environment once and return its bin directory."""
+def install(name: str) -> None:
+    """Make a peer's environment, unless it is there with the very packages."""
     home = ENVIRONMENTS / name
-    if not (home / "ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        pip = [str(home / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PACKAGES[name]], check=True)
-        (home / "ready").touch()
-    return home / "bin"
+    ready, packages = home / "ready", "\n".join(PACKAGES[name])
+    if ready.exists() and ready.read_text() == packages:
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+    pip = [str(home / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *PACKAGES[name]], check=True)
+    ready.write_text(packages)
 
 
-def paramiko(how: str, command: str) -> Callable[[Task], list[str]]:
-    def line(task: Task) -> list[str]:
-        return [
-            *(sys.executable, str(HERE / "bare.py"), how, command, str(authority_of(task.fleet))),
-            *(str(task.fleet.key), str(task.fleet.known_hosts), str(task.port), *task.addresses),
-        ]
+def installed(name: str, tool: str) -> str:
+    """Path of a command in a peer's environment."""
+    return str(ENVIRONMENTS / name / "bin" / tool)
 
-    return line
+
+def bare(how: str, command: str, stdin: Path, task: Task) -> list[str]:
+    """Paramiko with nothing around it, `default` or `tuned`: one command, fed this file."""
+    script = str(HERE / "bare.py")
+    return [sys.executable, script, how, str(PARALLEL), command, str(stdin), *task.reach]
+
+
+def bare_with(how: str, command: str) -> Callable[[Task], list[str]]:
+    """The same, fed the file that every peer copies."""
+    return lambda task: bare(how, command, authority_of(task.fleet), task)
 
 
 def same_program(task: Task) -> list[str]:
@@ -104,25 +120,20 @@ def same_program(task: Task) -> list[str]:
     exchange = place(wanted, restarts=False)
     sent = task.fleet.directory / "exchange"
     sent.write_bytes(exchange.stdin)
-    command = f"exec sh -c {shlex.quote(exchange.boot)}"
-    return [
-        *(sys.executable, str(HERE / "bare.py"), "tuned", command, str(sent)),
-        *(str(task.fleet.key), str(task.fleet.known_hosts), str(task.port), *task.addresses),
-    ]
+    return bare("tuned", f"exec sh -c {shlex.quote(exchange.boot)}", sent, task)
 
 
 def asyncssh(task: Task) -> list[str]:
     return [
-        *(str(install("asyncssh") / "python"), str(HERE / "bare_asyncssh.py")),
-        *(PLACE, str(authority_of(task.fleet))),
-        *(str(task.fleet.key), str(task.fleet.known_hosts), str(task.port), *task.addresses),
+        *(installed("asyncssh", "python"), str(HERE / "bare_asyncssh.py"), str(PARALLEL)),
+        *(PLACE, str(authority_of(task.fleet)), *task.reach),
     ]
 
 
 def parallel_ssh(task: Task) -> list[str]:
     command = place_from_words(authority_of(task.fleet).read_text())
     return [
-        *(str(install("pssh") / "python"), str(HERE / "bare_pssh.py"), command),
+        *(installed("pssh", "python"), str(HERE / "bare_pssh.py"), str(PARALLEL), command),
         *(str(task.fleet.key), str(task.port), *task.addresses),
     ]
 
@@ -131,7 +142,7 @@ def clush(task: Task) -> list[str]:
     options = f"-F none -p {task.port} -i {task.fleet.key} -o BatchMode=yes"
     options += f" -o UserKnownHostsFile={task.fleet.known_hosts}"
     return [
-        *(str(install("clush") / "clush"), "-S", "-f", str(PARALLEL), "-l", "root"),
+        *(installed("clush", "clush"), "-S", "-f", str(PARALLEL), "-l", "root"),
         *("-o", options, "-w", ",".join(task.addresses)),
         place_from_words(authority_of(task.fleet).read_text()),
     ]
@@ -149,7 +160,7 @@ def certkit(task: Task) -> list[str]:
     ]
     inventory = task.file("hosts.yaml", "\n".join(lines) + "\n")
     return [
-        *(str(Path(sys.executable).parent / "certkit"), "distribute", "-q"),
+        *(CERTKIT_TOOL, "distribute", "-q"),
         *("--home", str(home_of(fleet)), "-i", str(inventory), "--parallel", str(PARALLEL)),
         *("--known-hosts", str(fleet.known_hosts), "-o", "json"),
     ]
@@ -159,9 +170,8 @@ def home_of(fleet: LoopbackFleet) -> Path:
     """The home with the bench registry's authority, made at the first call."""
     home = fleet.directory / "home"
     if not home.exists():
-        tool = str(Path(sys.executable).parent / "certkit")
-        arguments = ["init", REGISTRY, "--no-passphrase", "--home", str(home)]
-        subprocess.run([tool, *arguments], check=True, capture_output=True)
+        command = [CERTKIT_TOOL, "init", REGISTRY, "--no-passphrase", "--home", str(home)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return home
 
 
@@ -182,7 +192,7 @@ def pyinfra(task: Task) -> list[str]:
         f"files.directory(path={DIRECTORY!r}, mode='755', user='root')\n"
         f"files.put(src={str(authority_of(task.fleet))!r}, dest={TARGET!r}, mode='644')\n",
     )
-    tool = str(install("pyinfra") / "pyinfra")
+    tool = installed("pyinfra", "pyinfra")
     return [tool, "-y", "--parallel", str(PARALLEL), str(inventory), str(deploy)]
 
 
@@ -202,48 +212,45 @@ def ansible(task: Task) -> list[str]:
         f"    - file: {{path: {DIRECTORY!r}, state: directory, mode: '0755'}}\n"
         f"    - copy: {{src: {str(authority_of(task.fleet))!r}, dest: {TARGET!r}}}\n",
     )
-    tool = str(install("ansible") / "ansible-playbook")
+    tool = installed("ansible", "ansible-playbook")
     forks = min(ANSIBLE_FORKS, len(task.addresses))
     return [tool, "-f", str(forks), "-i", str(inventory), str(play)]
 
 
-def mitogen_environment() -> dict[str, str]:
-    """Where Ansible finds Mitogen's strategy."""
-    find = "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__))"
-    package = subprocess.check_output([install("ansible") / "python", "-c", find], text=True)
-    return {
-        "ANSIBLE_STRATEGY_PLUGINS": f"{package.strip()}/plugins/strategy",
-        "ANSIBLE_STRATEGY": "mitogen_linear",
-    }
-
-
 YARDSTICK = "tuned paramiko"
+WITH_WORK = "tuned paramiko + work"
 SAME_PROGRAM = "tuned paramiko + certkit's program"
+# The yardstick and its variations: certkit is to come close to them, not to beat them.
+TUNED = frozenset((YARDSTICK, WITH_WORK, SAME_PROGRAM))
 CERTKIT = "certkit"
 PYINFRA = "pyinfra"
 ANSIBLE = "Ansible + pipelining"
 ASYNCSSH = "asyncssh"
+PARALLEL_SSH = "parallel-ssh"
+CLUSH = "clush"
 
+_QUIET = {"ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOWS": "1"}
+_MITOGEN = (
+    ENVIRONMENTS
+    / f"ansible/lib/python{sys.version_info[0]}.{sys.version_info[1]}"
+    / "site-packages/ansible_mitogen/plugins/strategy"
+)
+_WITH_MITOGEN = {"ANSIBLE_STRATEGY_PLUGINS": str(_MITOGEN), "ANSIBLE_STRATEGY": "mitogen_linear"}
 
-def all_peers() -> dict[str, Peer]:
-    """Every contestant by name, the yardstick first; environments are made where they lack."""
-    for name in PACKAGES:
-        install(name)
-    quiet = {"ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOWS": "1"}
-    peers = (
-        Peer(YARDSTICK, paramiko("tuned", IGNORE), idle=True),
-        Peer("tuned paramiko + work", paramiko("tuned", PLACE)),
-        Peer("default paramiko + work", paramiko("default", PLACE)),
-        Peer(SAME_PROGRAM, same_program),
-        Peer(ASYNCSSH, asyncssh),
-        Peer("parallel-ssh", parallel_ssh),
-        Peer(CERTKIT, certkit),
-        Peer(PYINFRA, pyinfra),
-        Peer("clush", clush),
-        Peer("Ansible + Mitogen", ansible, {**quiet, **mitogen_environment()}, slow=True),
-        Peer(ANSIBLE, ansible, {**quiet, "ANSIBLE_PIPELINING": "1"}, slow=True),
-    )
-    return {peer.name: peer for peer in peers}
+# Every contestant, the yardstick first.
+PEERS = (
+    Peer(YARDSTICK, bare_with("tuned", IGNORE), idle=True),
+    Peer(WITH_WORK, bare_with("tuned", PLACE)),
+    Peer("default paramiko + work", bare_with("default", PLACE)),
+    Peer(SAME_PROGRAM, same_program),
+    Peer(ASYNCSSH, asyncssh, needs="asyncssh"),
+    Peer(PARALLEL_SSH, parallel_ssh, needs="pssh"),
+    Peer(CERTKIT, certkit),
+    Peer(PYINFRA, pyinfra, needs="pyinfra"),
+    Peer(CLUSH, clush, needs="clush"),
+    Peer("Ansible + Mitogen", ansible, {**_QUIET, **_WITH_MITOGEN}, "ansible", slow=True),
+    Peer(ANSIBLE, ansible, {**_QUIET, "ANSIBLE_PIPELINING": "1"}, "ansible", slow=True),
+)
 
 
 def environment_of(peer: Peer, fleet: LoopbackFleet) -> dict[str, str]:

@@ -2,11 +2,11 @@
 
     python -m bench.suite [--hosts 100] [--rounds 5] [--only NAME,...] [--write docs]
 
-For each peer: a first run on hosts that nobody has worked on, a second that finds nothing to do,
-one on a single host (what starting costs), one under a memory meter, and a first run behind a wire
-with 50 ms more for a round trip, where a single host's round trips are counted as well. Rounds are
-interleaved and the least of each figure counts, because noise only ever adds. `--only` takes the
-beginnings of names and must leave the yardstick in. Read the ratios, not the seconds.
+For each peer and round: a first run on hosts that nobody has worked on, a second that finds nothing
+to do, and some on a single host (what starting costs). Rounds are interleaved and the least of each
+figure counts, because noise only ever adds. Once for each peer: a run under a memory meter, and a
+first run behind a wire with 50 ms more for a round trip, where a single host's round trips are
+counted as well. `--only` takes the beginnings of names; the yardstick runs in any case.
 """
 
 from __future__ import annotations
@@ -16,10 +16,21 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.loopback import PORT, RELAY_PORT, LoopbackFleet, require_root
+from bench.loopback import PORT, RELAY_PORT, LoopbackFleet, require_means
 from bench.meter import Cost, measure
-from bench.page import Page
-from bench.peers import YARDSTICK, Peer, Task, all_peers, authority_of, environment_of
+from bench.page import renew
+from bench.peers import (
+    ANSIBLE_FORKS,
+    PACKAGES,
+    PARALLEL,
+    PEERS,
+    YARDSTICK,
+    Peer,
+    Task,
+    authority_of,
+    environment_of,
+    install,
+)
 from bench.wire import long_wire
 from bench.work import TARGET
 
@@ -102,15 +113,21 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hosts", type=int, default=100, help="at least 2")
+    parser.add_argument("--hosts", type=int, default=100, help="at least 2; few are noisy")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", type=lambda text: tuple(text.split(",")), default=("",))
+    parser.add_argument(
+        "--only", type=lambda text: tuple(text.split(",")), default=("",), metavar="NAME,..."
+    )
     parser.add_argument("--write", type=Path, metavar="DIR", help="put table and plot here")
     options = parser.parse_args()
-    require_root()
+    if options.hosts < 2 or options.rounds < 1:
+        parser.error("It takes two hosts and a round.")
+    require_means()
+    peers = [peer for peer in PEERS if peer.name == YARDSTICK or peer.name.startswith(options.only)]
+    environments = list(dict.fromkeys(peer.needs for peer in peers if peer.needs))
+    for name in environments:
+        install(name)
     started = time.monotonic()
-    known = all_peers().values()
-    peers = [peer for peer in known if peer.name == YARDSTICK or peer.name.startswith(options.only)]
     with LoopbackFleet(options.hosts) as fleet:
         bench = Bench(fleet, peers)
         for peer in peers:
@@ -124,15 +141,17 @@ def main() -> None:
             bench.memory(peer)
             bench.wire(peer)
             print(f"{time.monotonic() - started:5.0f} s  {peer.name}, far away", flush=True)
-    Page(options.write).renew(
-        "suite",
-        {
-            "hosts": options.hosts,
-            "delay": DELAY,
-            "seconds": time.monotonic() - started,
-            "peers": {name: asdict(figures) for name, figures in bench.figures.items()},
-        },
-    )
+    figures = {
+        "hosts": options.hosts,
+        "rounds": options.rounds,
+        "parallel": PARALLEL,
+        "ansible_forks": ANSIBLE_FORKS,
+        "packages": [package for name in environments for package in PACKAGES[name]],
+        "delay": DELAY,
+        "seconds": time.monotonic() - started,
+        "peers": {name: asdict(found) for name, found in bench.figures.items()},
+    }
+    renew(options.write, "suite", figures)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 
 class _End(asyncio.Protocol):
@@ -92,13 +93,16 @@ class _Connection:
         sink.deliver(data, depth)
 
 
+def _client_side(delay: float, address: str, to_port: int, trips: Counter[str]) -> _End:
+    return _Connection(delay, address, to_port, trips).client
+
+
 async def _serve(seconds: float, from_port: int, to_port: int, addresses: list[str]) -> None:
     loop = asyncio.get_running_loop()
     trips: Counter[str] = Counter()
     for address in addresses:
         await loop.create_server(
-            lambda address=address: _Connection(seconds / 2, address, to_port, trips).client,
-            *(address, from_port),
+            partial(_client_side, seconds / 2, address, to_port, trips), address, from_port
         )
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
