@@ -35,7 +35,7 @@ def judge(report: RuntimeReport, policy: RestartPolicy, *, due: bool) -> Verdict
 
     A daemon that does not run is left alone under every policy: it reads the trust when it is
     started, and starting what somebody stopped is not what was asked for. Unless it was certkit
-    that stopped it, in a restart that was cut short: then there is nothing to lose.
+    that stopped it, in a restart that was cut short or failed: then there is nothing to lose.
 
     Args:
         report: What the host said of it.

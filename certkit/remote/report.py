@@ -64,7 +64,7 @@ class RuntimeReport:
         daemon: Whether the daemon is active; None for a runtime without one.
         restart_due: Whether its trust changed since the daemon was last restarted by certkit,
             in this run or an earlier one that was cut short.
-        restart_begun: Whether such a restart was begun, and has not come to its end.
+        restart_begun: Whether the daemon is down since a restart by certkit, cut short or failed.
         notes: Things worth a line: a shadowing directory, a stray ``.key``, ...
         verification: What the runtime says of how it verifies registries; see `Probe`.
         nested: Whether the user told of it, in a run apart from root's: a failure there, or a file

@@ -162,6 +162,14 @@ facts() {
   fi
 }
 
+# left_down RUNTIME: whether its daemon is down, and a restart by certkit is why.
+left_down() {
+  get "r_up_$1"
+  [ "$GOT" = no ] || return 1
+  get "r_name_$1"
+  [ -f "$STATE/begun.$GOT" ]
+}
+
 each_runtime() {
   REPORTED=0
   while [ "$REPORTED" -lt "$R" ]; do

@@ -7,7 +7,7 @@
 #   former/   the record before the last change; comes back with a rollback
 #   previous/ the file before the last change, for a rollback; absent/ says there was none
 #   due/NAME  this runtime's daemon has not been restarted since its files changed
-#   begun.NAME  its restart was begun, and has not come to its end
+#   begun.NAME  its restart was begun, and it has not been seen running since
 # and beside them `made`: the directories that certkit made above the files.
 
 # stage FILE: write it beside its place, complete and on disk, under a name no client reads.

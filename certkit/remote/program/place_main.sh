@@ -130,7 +130,7 @@ only_writes() {
   [ "$GOT" != write ] || "$DO" "$1"
 }
 
-# due FILE: its daemon must be restarted, unless it is down and will read the files when it starts.
+# due FILE: its daemon must be restarted, unless it is down and will read the files when somebody starts it.
 due() {
   get "f_reason_$1"
   case $GOT in content*) ;; *) return 0 ;; esac
@@ -139,7 +139,7 @@ due() {
   get "r_scope_$d_r"
   [ -n "$GOT" ] && [ "$O_RESTARTS" = 1 ] || return 0
   get "r_up_$d_r"
-  [ "$GOT" = yes ] || return 0
+  [ "$GOT" = yes ] || left_down "$d_r" || return 0
   get "r_name_$d_r"
   d_due=$STATE/due/$GOT
   get "f_real_$1"
@@ -168,10 +168,26 @@ adopt() {
 tell_files() {
   get "r_name_$REPORTED"
   say "of $GOT"
-  if [ -f "$STATE/begun.$GOT" ]; then say due begun; elif [ -f "$STATE/due/$GOT" ]; then say due; fi
+  t_due=$STATE/due/$GOT
+  if left_down "$REPORTED"; then say due begun; elif [ -f "$t_due" ]; then say due; fi
   each_file report
   notes "$REPORTED"
   "${TELL:-:}"
+}
+
+# seen_up: a daemon that runs again, whoever started it, was stopped by somebody else when it is found down later.
+# A restart that is under way holds the lock, and keeps its mark.
+seen_up() {
+  get "r_up_$REPORTED"
+  u_up=$GOT
+  get "r_name_$REPORTED"
+  u_mark=$STATE/begun.$GOT
+  [ "$u_up" = yes ] && [ -f "$u_mark" ] || return 0
+  (
+    lock 0
+    ! answering "$REPORTED" || rm -f "$u_mark"
+    unlock
+  ) >/dev/null 2>&1
 }
 
 main() {
@@ -204,6 +220,7 @@ main() {
   fi
   each_runtime tell_files
   unlock
+  [ "$O_CHECK" = 1 ] || each_runtime seen_up
   IFS=$NL
   for main_user in $USERS; do
     IFS=' 	

@@ -173,8 +173,10 @@ main() {
   (: >"$LOG") 2>/dev/null || LOG=/dev/null
   now
   STARTED=$NOW
-  # Another run may have seen to it while this one waited for the lock, or for its turn.
-  if [ "$O_DUE" = 1 ] && [ ! -f "$DUE" ] && [ ! -f "$BEGUN" ]; then
+  # Another run may have seen to it while this one waited for the lock, or for its turn; or somebody has started
+  # what was down.
+  if [ "$O_DUE" = 1 ] && [ ! -f "$DUE" ] && { [ ! -f "$BEGUN" ] || answering 1; }; then
+    rm -f "$BEGUN"
     say 'reason done'
     result refused
     finish 0
@@ -186,8 +188,8 @@ main() {
   case $m_answers$? in
     0* | 10) ;;
     *)
-      # A restart that was cut short may have left it so. Else it was stopped on purpose: it reads the
-      # files when it starts, and starting it is not ours to do.
+      # A restart that was cut short, or failed, may have left it so. Else it was stopped on purpose: it reads
+      # the files when it starts, and starting it is not ours to do.
       if [ ! -f "$BEGUN" ]; then
         say 'reason stopped'
         result refused
@@ -224,24 +226,37 @@ main() {
   [ "$m_status" != 124 ] || say 'reason hung'
   say "journal $(journal "$m_since")"
   m_word=rolled_back
+  m_stuck=
+  m_up=yes
   targets
   if [ -n "$TARGETS" ]; then
-    if put_back; then say restored; else m_word=rollback_failed; fi
+    if put_back; then
+      say restored
+    else
+      m_word=rollback_failed
+      m_stuck=yes
+    fi
   else
     # Nothing of certkit's is new to this daemon; one more try, on the same files.
     m_word=restarted
   fi
   unstick "$m_status"
   if do_restart; then
-    healthy || m_word=rollback_failed
+    healthy || m_up=
   elif healthy; then
     # It answers, on the files it had: not the daemon is broken, but what should restart it.
     [ "$m_status" = 124 ] || say 'reason command'
     [ "$m_word" != restarted ] || m_word=rolled_back
   else
-    m_word=rollback_failed
+    m_up=
   fi
-  rm -f "$DUE" "$BEGUN"
+  if [ -n "$m_up" ]; then
+    rm -f "$DUE" "$BEGUN"
+  else
+    # Certkit has left it down, so the next run starts it; and puts back what could not be put back now.
+    m_word=rollback_failed
+    [ -n "$m_stuck" ] || rm -f "$DUE"
+  fi
   result "$m_word"
   finish 0
 }

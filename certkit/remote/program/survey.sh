@@ -155,7 +155,7 @@ survey_settings() {
 survey() {
   get "r_name_$REPORTED"
   say "of $GOT"
-  if [ -f "$STATE/due/$GOT" ] || [ -f "$STATE/begun.$GOT" ]; then say due; fi
+  if [ -f "$STATE/due/$GOT" ] || left_down "$REPORTED"; then say due; fi
   each_file survey_file
   v_seen=
   each_file survey_near

@@ -133,6 +133,97 @@ def test_a_daemon_that_a_cut_restart_left_down_is_started(host: Any) -> None:
     assert not place(host, wanted(GOOD)).runtimes[0].restart_due
 
 
+def test_a_daemon_that_no_start_brings_back_is_started_by_the_next_run(host: Any) -> None:
+    place(host, wanted(GOOD))
+    restart(host, wanted(GOOD))
+    host.state("broken")
+    place(host, wanted(b"NEW\n"))
+    assert restart(host, wanted(b"NEW\n")).result == "rollback_failed"
+    seen = place(host, wanted(GOOD)).runtimes[0]
+    assert (seen.daemon, seen.restart_due, seen.restart_begun) == (False, True, True)
+    host.at("/state/broken").unlink()
+    # Trust that is placed while it is down goes back as any other.
+    assert place(host, wanted(BAD)).runtimes[0].files[0].result == "changed"
+    assert restart(host, wanted(BAD)).result == "rolled_back"
+    assert host.at(CA).read_bytes() == GOOD
+    assert host.at("/state/running").exists()
+    assert left(host) == (False, False)
+
+
+def test_what_could_not_be_put_back_is_by_the_next_run(make_host: Callable[..., Any]) -> None:
+    host = make_host("dash")
+    place(host, wanted(GOOD))
+    restart(host, wanted(GOOD))
+    place(host, wanted(BAD))
+    for tool in ("cp", "mv", "rm"):
+        host.fake(
+            tool,
+            "#!/bin/sh\nfor last; do :; done\ncase $last in /etc/docker/*)\n"
+            f'  [ ! -f /state/stuck ] || exit 1 ;;\nesac\nexec /usr/bin/{tool} "$@"\n',
+        )
+    host.state("stuck")
+    report = restart(host, wanted(BAD))
+    assert (report.result, report.restored) == ("rollback_failed", False)
+    assert host.at(CA).read_bytes() == BAD
+    host.at("/state/stuck").unlink()
+    assert place(host, wanted(BAD)).runtimes[0].restart_begun
+    assert restart(host, wanted(BAD)).result == "rolled_back"
+    assert host.at(CA).read_bytes() == GOOD
+    assert host.at("/state/running").exists()
+    assert left(host) == (False, False)
+
+
+def left(host: Any) -> tuple[bool, bool]:
+    """Whether the host says that a restart is due, and that one was begun."""
+    memory = host.at("/var/lib/certkit")
+    return (memory / "due/docker").exists(), (memory / "begun.docker").exists()
+
+
+@pytest.mark.parametrize("due", [False, True])
+def test_a_daemon_that_was_started_since_is_left_stopped(host: Any, due: bool) -> None:
+    """By hand, or by a reboot; the mark of the restart that was cut short goes when it is seen."""
+    place(host, wanted(GOOD))
+    if not due:
+        restart(host, wanted(GOOD))
+    host.at("/var/lib/certkit/begun.docker").touch()
+    exchange = program.place(wanted(GOOD), check=True)
+    looked = decode_place(host.run(exchange).stdout, exchange.nonce).runtimes[0]
+    assert (looked.daemon, looked.restart_due, looked.restart_begun) == (True, due, False)
+    assert left(host) == (due, True)  # a look writes nothing
+    place(host, wanted(GOOD))
+    assert left(host) == (due, False)
+    # Weeks later:
+    host.at("/state/running").unlink()
+    seen = place(host, wanted(GOOD)).runtimes[0]
+    assert not judge(seen, "changed", due=seen.restart_due).restart
+    assert restart(host, wanted(GOOD)).reason == "stopped"
+    assert not host.at("/state/running").exists()
+
+
+def test_the_mark_of_a_restart_under_way_stays(host: Any) -> None:
+    place(host, wanted(GOOD))
+    restart(host, wanted(GOOD))
+    host.at("/var/lib/certkit/begun.docker").touch()
+    number = host.load(exchange := program.place(wanted(GOOD)))
+    host.steps(
+        "cd var/lib/certkit; exec 8>>lock; ! command -v flock >/dev/null || flock 8\n"
+        f'ln -s "1 $(cat /proc/sys/kernel/random/boot_id) ann" lock.link; cd "$root"; run {number}'
+    )
+    assert decode_place(host.result(number).stdout, exchange.nonce).runtimes[0].daemon
+    assert left(host) == (False, True)
+
+
+def test_a_daemon_that_comes_up_before_its_turn_is_not_restarted(host: Any) -> None:
+    place(host, wanted(GOOD))
+    restart(host, wanted(GOOD))
+    host.at("/var/lib/certkit/begun.docker").touch()
+    exchange = program.restart(wanted(GOOD).runtimes[0], due=True)
+    report = decode_restart(host.run(exchange).stdout, exchange.nonce)
+    assert (report.result, report.reason) == ("refused", "done")
+    assert host.at("/state/log").read_text().splitlines().count("restart docker") == 1
+    assert left(host) == (False, False)
+
+
 def test_stopped_daemon_is_left_stopped(host: Any) -> None:
     place(host, wanted(GOOD))
     host.at("/state/running").unlink()
