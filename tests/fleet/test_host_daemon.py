@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fleet.faulty import HELD, HOLD, ON_NEW, TRUST, Ground
+from tests.fleet.faulty import HELD, HOLD, ON_NEW, STATE, TRUST, Ground
 
 
 def on_new(then: str, otherwise: str = ":") -> str:
@@ -35,6 +35,17 @@ def test_a_daemon_that_does_not_come_back(ground: Ground, name: str) -> None:
         assert ground.runs
         assert ground.stands == "old"
     ground.heals()
+
+
+def test_a_daemon_that_starts_no_more_is_started_by_the_next_run(ground: Ground) -> None:
+    """Certkit has left it down, on its old files: not somebody who wants it to stay so."""
+    with ground.unit("ExecStartPre=/bin/false"):
+        told = ground.distributes()
+        assert (told["outcome"], told["error"]["kind"]) == ("failed", "daemon"), told
+        assert ground.stands == "old"
+        assert not ground.runs
+    ground.heals("--restart", "safe")
+    assert ground.runs
 
 
 LATE = {
@@ -98,6 +109,7 @@ def test_its_power_is_cut_while_its_daemon_restarts(ground: Ground) -> None:
         assert ground.runs
     ground.distributes(expect=0)
     assert ground.stands == "new"
+    assert not ground.host.run(f"find {STATE} -name 'begun.*'").stdout
     ground.pulls()
 
 
