@@ -155,6 +155,9 @@ def _bars(console: Console) -> Progress | None:
         TextColumn("{task.fields[tally]}"),
         console=console,
         transient=True,
+        # Rich would put itself before sys.stderr, to which this console writes: a circle.
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
 
 

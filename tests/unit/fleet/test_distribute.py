@@ -266,8 +266,9 @@ def test_a_wrong_password_is_tried_on_one_host_only() -> None:
         for t in fleet.targets()
     ]
     results = run(fleet, targets=targets)
-    assert fleet.connects == {"web-01": 1}
-    assert outcomes(results) == ["failed"] + ["skipped"] * 39
+    # Whichever of the threads came first.
+    assert list(fleet.connects.values()) == [1]
+    assert sorted(outcomes(results)) == ["failed"] + ["skipped"] * 39
 
 
 def test_a_password_that_was_accepted_lets_all_go_at_once() -> None:

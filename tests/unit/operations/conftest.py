@@ -98,6 +98,9 @@ class Person:
                         os.write(ours, f"{typed}\n".encode())
             except OSError:
                 pass  # How Linux says that the terminal's other side is closed.
+            except BaseException:
+                process.kill()
+                raise
             process.wait(timeout=60)
         os.close(ours)
         assert not waiting, seen
