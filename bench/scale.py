@@ -49,7 +49,7 @@ LOOK_UP = """
 import sys
 import time
 from pathlib import Path
-from certkit.transport.known_hosts import KnownHosts
+from certkit.transport.hostkeys.known_hosts import KnownHosts
 path = Path(sys.argv[1])
 start = time.perf_counter()
 known = KnownHosts()

@@ -37,9 +37,14 @@ def backup(
     from datetime import datetime, timezone
 
     from certkit.cli import words
-    from certkit.home.backup import ENVIRONMENT, back_up, passphrase_for_backup, refuse_place
+    from certkit.home.backup.archive import (
+        ENVIRONMENT,
+        back_up,
+        passphrase_for_backup,
+        refuse_place,
+    )
     from certkit.home.home import Home, home_path
-    from certkit.home.passphrase import PassphraseSources
+    from certkit.home.keys.passphrase import PassphraseSources
 
     opened = Home.open(home_path(home))
     refuse_place(opened, file)
@@ -70,11 +75,11 @@ def restore(
 ) -> None:
     """Make a home from a back-up. Everything is checked first; a home that exists is refused."""
     from certkit.cli import words
-    from certkit.home.backup import ENVIRONMENT, passphrase_for_backup
+    from certkit.home.backup.archive import ENVIRONMENT, passphrase_for_backup
+    from certkit.home.backup.restore import refuse_existing
+    from certkit.home.backup.restore import restore as restore_home
     from certkit.home.home import home_path
-    from certkit.home.passphrase import PassphraseSources
-    from certkit.home.restore import refuse_existing
-    from certkit.home.restore import restore as restore_home
+    from certkit.home.keys.passphrase import PassphraseSources
 
     path = home_path(home)
     refuse_existing(path)

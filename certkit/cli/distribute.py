@@ -31,7 +31,7 @@ def distribute(
     are restarted, one host first, each proven healthy before the next wave; a daemon that does not
     come back gets its old files back. On a terminal, a run that stops containers asks first.
     """
-    from certkit.cli.ask import next_steps
+    from certkit.cli.next_steps import next_steps
     from certkit.cli.session import Session
     from certkit.operations import distributing
 

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Protocol
 from certkit.cli import words
 from certkit.cli.options import DocumentOutput
 from certkit.errors import ExitCode, InputError
-from certkit.home.answering import import_pair
-from certkit.home.elsewhere_report import (
+from certkit.home.elsewhere.answering import import_pair
+from certkit.home.elsewhere.material import ENVIRONMENT, Material
+from certkit.home.elsewhere.report import (
     INIT_SCHEMA,
     RENEW_SCHEMA,
     DueReport,
     RequestReport,
     TakenReport,
 )
+from certkit.home.elsewhere.requesting import init_request, renew_request
 from certkit.home.home import Home
-from certkit.home.material import ENVIRONMENT, Material
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.registry import RegistryFiles
-from certkit.home.renewal import RenewalWish
-from certkit.home.renewed import home_option
+from certkit.home.renewal.renew import RenewalWish
+from certkit.home.renewal.report import home_option
+from certkit.home.renewal.waiting import NextLeaf, find_next
 from certkit.home.request import RegistryRequest
-from certkit.home.requesting import init_request, renew_request
-from certkit.home.waiting import NextLeaf, find_next
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -68,10 +68,10 @@ def import_signed(
     from datetime import datetime, timezone
 
     from certkit.cli import elsewhere, words
-    from certkit.home.answering import take_answer
-    from certkit.home.elsewhere_report import TAKEN_SCHEMA, TakenReport
+    from certkit.home.elsewhere.answering import take_answer
+    from certkit.home.elsewhere.material import Material
+    from certkit.home.elsewhere.report import TAKEN_SCHEMA, TakenReport
     from certkit.home.home import Home, home_path
-    from certkit.home.material import Material
 
     opened = Home.open(home_path(home))
     files = opened.sole_registry() if registry is None else opened.registry(registry)

@@ -123,7 +123,7 @@ def init(
     from certkit.home.choose import choose_registry
     from certkit.home.home import home_path
     from certkit.home.initialise import initialise
-    from certkit.home.passphrase import PassphraseSources
+    from certkit.home.keys.passphrase import PassphraseSources
     from certkit.home.report import InitReport
     from certkit.home.request import Origin, RegistryRequest
 

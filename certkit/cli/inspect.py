@@ -9,7 +9,7 @@ import typer
 from certkit.cli.options import DocumentOutput, HomeOption, OutputOption
 
 if TYPE_CHECKING:
-    from certkit.home.inspected import Inspection
+    from certkit.home.inspection.shape import Inspection
 
 
 def inspect(
@@ -39,7 +39,7 @@ def inspect(
     from certkit.cli import words
     from certkit.errors import ExitCode
     from certkit.home.home import home_path
-    from certkit.home.inspection import inspect_target
+    from certkit.home.inspection.inspect import inspect_target
 
     found: Inspection = inspect_target(
         target, home_path(home), live=live, now=datetime.now(timezone.utc)

@@ -43,7 +43,7 @@ def passphrase(
     """
     from certkit.cli import words
     from certkit.home.home import Home, home_path
-    from certkit.home.passphrase import NEW_ENVIRONMENT, PassphraseSources
+    from certkit.home.keys.passphrase import NEW_ENVIRONMENT, PassphraseSources
     from certkit.home.repassphrase import change_passphrase
 
     opened = Home.open(home_path(home))

@@ -45,7 +45,7 @@ def deploy(
     compared with what was deployed; where it does not match or does not come up, the old files
     come back.
     """
-    from certkit.cli.ask import tell_of, then_look
+    from certkit.cli.next_steps import tell_of, then_look
     from certkit.cli.session import Session
     from certkit.operations import serving
 

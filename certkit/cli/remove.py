@@ -27,7 +27,7 @@ def remove(
     one. The rest is as with distribute: files first, then restarts in waves, and a daemon that does
     not come back gets its file back. The home keeps the authority.
     """
-    from certkit.cli.ask import next_steps
+    from certkit.cli.next_steps import next_steps
     from certkit.cli.session import Session
     from certkit.operations import distributing
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from certkit.home.registry import RegistryFiles
-    from certkit.home.renewed import RenewReport
+    from certkit.home.renewal.report import RenewReport
 
 
 @grouped
@@ -133,13 +133,13 @@ def renew(
     from certkit.cli import elsewhere, words
     from certkit.durations import parse_duration
     from certkit.errors import InputError
-    from certkit.home import promotion
+    from certkit.home.elsewhere.requesting import discard_request
     from certkit.home.home import Home, home_path
-    from certkit.home.passphrase import PassphraseSources
-    from certkit.home.renewal import RenewalWish, is_due, prepare, refuse_useless
-    from certkit.home.renewed import RenewReport, promoted_json, promoted_words, status_json
+    from certkit.home.keys.passphrase import PassphraseSources
+    from certkit.home.renewal import promotion
+    from certkit.home.renewal.renew import RenewalWish, is_due, prepare, refuse_useless
+    from certkit.home.renewal.report import RenewReport, promoted_json, promoted_words, status_json
     from certkit.home.request import Origin
-    from certkit.home.requesting import discard_request
 
     wish = RenewalWish.parse(
         sans=san or (), aliases=alias or (), key_type=key_type, days=days, reuse_key=reuse_key
@@ -188,7 +188,7 @@ def renew(
             raise typer.Exit(code.value)
     session = None
     if deploy:
-        from certkit.cli.ask import tell_of, then_look
+        from certkit.cli.next_steps import tell_of, then_look
         from certkit.cli.session import Session
         from certkit.operations import serving
 
@@ -214,7 +214,7 @@ def _seen(flags: Flags, files: RegistryFiles, witnesses: str | None) -> str:
     """Look at what is served, with the inventory's help where only hosts know the name."""
     from certkit.cli.session import Session
     from certkit.errors import ErrorKind, HostError
-    from certkit.home.served import fetch_served
+    from certkit.home.inspection.served import fetch_served
     from certkit.operations.serving import in_service
     from certkit.pki.bundle import fingerprint
 

@@ -13,8 +13,8 @@ from certkit.cli.flags import DEFAULT_INVENTORY, Flags, SpreadFlags
 from certkit.errors import CertkitError, ExitCode, InputError
 
 if TYPE_CHECKING:
-    from certkit.home.passphrase import PassphraseSources
-    from certkit.home.rotation_report import RotationReport
+    from certkit.home.keys.passphrase import PassphraseSources
+    from certkit.home.rotation.report import RotationReport
     from certkit.operations.rotating import Rotating
 
 WALK = "walk"
@@ -71,8 +71,8 @@ def where_it_stands(flags: Flags) -> RotationReport:
     """
     from certkit.cli.session import Session
     from certkit.home.home import Home, home_path
-    from certkit.home.rotation import read_rotation
-    from certkit.home.rotation_report import RotationReport
+    from certkit.home.rotation.report import RotationReport
+    from certkit.home.rotation.steps import read_rotation
     from certkit.operations.rotating import Rotating
 
     if flags.inventory is not None or DEFAULT_INVENTORY.exists():
@@ -86,7 +86,7 @@ def where_it_stands(flags: Flags) -> RotationReport:
 def passphrases(path: Path | None, *, refused: bool = False) -> PassphraseSources:
     """Say where a passphrase comes from: a file, the environment, or a question."""
     from certkit.cli import words
-    from certkit.home.passphrase import PassphraseSources
+    from certkit.home.keys.passphrase import PassphraseSources
 
     ask = words.ask_secret if words.on_terminal() else None
     return PassphraseSources(path, refused, ask)

@@ -30,7 +30,8 @@ from certkit.fleet.report import FleetReport
 from certkit.fleet.stop import Stop
 from certkit.home.home import Home, home_path
 from certkit.home.registry import RegistryFiles
-from certkit.inventory.model import Host, Inventory, Overrides
+from certkit.inventory.inventory import Inventory
+from certkit.inventory.model import Host, Overrides
 from certkit.names import RegistryReference
 from certkit.pki.bundle import TrustBundle
 from certkit.secret import Secret

@@ -43,11 +43,11 @@ def status(
     and foreign files, files and directories that get in the way, modes, insecure settings, a
     restart that is due, the clock. Exits with 4 when something wants attention.
     """
-    from certkit.cli.ask import next_steps
+    from certkit.cli.next_steps import next_steps
     from certkit.cli.render.standing import show_standing, standing_line
     from certkit.cli.session import Session
     from certkit.fleet import status as engine
-    from certkit.fleet.directory import Wanted
+    from certkit.fleet.drift.directory import Wanted
     from certkit.fleet.report import BundleEntry
     from certkit.operations.run import report_of, targets_of
     from certkit.pki.bundle import fingerprint, subject_text, time_text

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from certkit.doctor.finding import Finding
 from certkit.errors import ErrorKind
-from certkit.fleet import findings as fleet
-from certkit.fleet.directory import Wanted
-from certkit.fleet.drift import judge_reference, judge_upkeep
+from certkit.fleet.drift import findings as fleet
+from certkit.fleet.drift.directory import Wanted
+from certkit.fleet.drift.runtime import judge_reference, judge_upkeep
 from certkit.names import RegistryReference
 from certkit.remote.survey import RuntimeSurvey
 

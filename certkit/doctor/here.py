@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from certkit.errors import ErrorKind, HostError
-from certkit.home.served import fetch_served
+from certkit.home.inspection.served import fetch_served
 from certkit.names import RegistryReference
 
 TIMEOUT = 10.0

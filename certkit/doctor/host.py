@@ -15,9 +15,9 @@ from certkit.doctor.finding import CAUSE, Finding, Observation, placed, weigh
 from certkit.doctor.here import View
 from certkit.doctor.reach import described, reached_from_host
 from certkit.errors import ErrorKind
-from certkit.fleet.content import read_content
-from certkit.fleet.directory import Wanted
-from certkit.fleet.drift import judge_host as judge_clock
+from certkit.fleet.drift.content import read_content
+from certkit.fleet.drift.directory import Wanted
+from certkit.fleet.drift.runtime import judge_host as judge_clock
 from certkit.fleet.report import Proof
 from certkit.fleet.stock import nothing_found
 from certkit.names import RegistryReference

@@ -23,8 +23,8 @@ from certkit.runtimes.state import HostState
 from certkit.transport.connection import Connection, Connector
 
 if TYPE_CHECKING:
-    from certkit.fleet.findings import Finding
-    from certkit.fleet.insecure import Retirement
+    from certkit.fleet.drift.findings import Finding
+    from certkit.fleet.drift.insecure import Retirement
 
 _T = TypeVar("_T")
 _J = TypeVar("_J", bound="Job")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from certkit.errors import ErrorKind
-from certkit.fleet.findings import RETIRE
+from certkit.fleet.drift.findings import RETIRE
 from certkit.fleet.report import Problem, Proof
 from certkit.names import RegistryReference
 from certkit.remote.report import ProbeReport

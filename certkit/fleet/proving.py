@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timezone
 
-from certkit.fleet.findings import Finding, Trusted
+from certkit.fleet.drift.findings import Finding, Trusted
 from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing
 from certkit.pki.bundle import time_text
 from certkit.pki.rollover_state import HostProof

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from certkit.errors import ErrorKind, ExitCode, HostError
 
 if TYPE_CHECKING:
-    from certkit.fleet.findings import Finding, Trusted
+    from certkit.fleet.drift.findings import Finding, Trusted
 
 SCHEMA = "certkit.fleet/1"
 

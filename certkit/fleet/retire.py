@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from certkit.errors import ErrorKind, HostError
-from certkit.fleet.insecure import Retirement, network_notes, retirement
+from certkit.fleet.drift.insecure import Retirement, network_notes, retirement
 from certkit.fleet.job import Crew, Job
 from certkit.fleet.proof import judge_beside_insecure
 from certkit.fleet.report import Outcome, Problem

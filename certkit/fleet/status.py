@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from certkit.errors import HostError
-from certkit.fleet.directory import Wanted
-from certkit.fleet.drift import judge_host, judge_runtime
+from certkit.fleet.drift.directory import Wanted
+from certkit.fleet.drift.findings import Finding
+from certkit.fleet.drift.runtime import judge_host, judge_runtime
 from certkit.fleet.events import PhaseStarted, Watcher
-from certkit.fleet.findings import Finding
 from certkit.fleet.job import Crew, Job, RunOptions, guarded
 from certkit.fleet.plan import Target
 from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from certkit.errors import ErrorKind, HostError
-from certkit.fleet.directory import OURS
+from certkit.fleet.drift.directory import OURS
 from certkit.fleet.job import Crew, Job
 from certkit.fleet.proof import judge_beside_insecure, judge_probe
 from certkit.fleet.report import Problem, RuntimeResult

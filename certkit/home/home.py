@@ -10,10 +10,10 @@ from pathlib import Path
 import platformdirs
 
 from certkit.errors import HomeError, InputError
-from certkit.home.change import finish_change, is_change_pending
-from certkit.home.files import check_directory, make_directory, sweep, unusable
+from certkit.home.disk.change import finish_change, is_change_pending
+from certkit.home.disk.files import check_directory, make_directory, sweep, unusable
+from certkit.home.disk.lock import locked
 from certkit.home.journal import Journal
-from certkit.home.lock import locked
 from certkit.home.registry import RECORD, RegistryFiles
 from certkit.names import RegistryReference
 

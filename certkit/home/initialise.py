@@ -10,10 +10,10 @@ from typing import Literal
 from cryptography import x509
 
 from certkit.errors import HomeError, InputError
-from certkit.home.files import write_atomic, write_directory
+from certkit.home.disk.files import write_atomic, write_directory
 from certkit.home.home import Home
-from certkit.home.keyfile import assert_protected, encode_key
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.keyfile import assert_protected, encode_key
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.registry import (
     AUTHORITY,
     AUTHORITY_KEY,

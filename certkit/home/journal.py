@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 
-from certkit.home.files import KEY_MODE, sync_directory, unusable
+from certkit.home.disk.files import KEY_MODE, sync_directory, unusable
 from certkit.pki.bundle import fingerprint, time_text
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from certkit.errors import HomeError, InputError
-from certkit.home.files import CERTIFICATE_MODE, KEY_MODE, check_directory, read_file
+from certkit.home.disk.files import CERTIFICATE_MODE, KEY_MODE, check_directory, read_file
 from certkit.home.request import Origin, RegistryRequest
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle, fingerprint, parse_certificates
 from certkit.secret import Secret
 
 if TYPE_CHECKING:
-    from certkit.home.keyfile import KeyProtection
+    from certkit.home.keys.keyfile import KeyProtection
     from certkit.pki.keys import PrivateKey
 
 SCHEMA = "certkit.registry/1"
@@ -225,7 +225,7 @@ class RegistryFiles:
         Raises:
             InputError: The certificate comes from elsewhere.
         """
-        from certkit.home.keyfile import key_protection
+        from certkit.home.keys.keyfile import key_protection
 
         self.require_own_authority("there is no authority's key here")
         return key_protection(self.read(AUTHORITY_KEY))
@@ -256,7 +256,7 @@ class RegistryFiles:
         return self._key(SERVER_KEY, None)
 
     def _key(self, name: str, passphrase: Secret | None) -> PrivateKey:
-        from certkit.home.keyfile import decode_key
+        from certkit.home.keys.keyfile import decode_key
 
         return decode_key(self.read(name), passphrase, str(self.path(name)))
 

@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from certkit.errors import HomeError, InputError
-from certkit.home.change import change_files
-from certkit.home.files import KEY_MODE
+from certkit.home.disk.change import change_files
+from certkit.home.disk.files import KEY_MODE
 from certkit.home.home import Home
-from certkit.home.keyfile import (
+from certkit.home.keys.keyfile import (
     KeyProtection,
     assert_protected,
     decode_key,
     encode_key,
     key_protection,
 )
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.registry import AUTHORITY_KEY, RegistryFiles
-from certkit.home.rotation_files import authority_keys, certificate_of, read_part
-from certkit.home.waiting import ARCHIVE
+from certkit.home.renewal.waiting import ARCHIVE
+from certkit.home.rotation.files import authority_keys, certificate_of, read_part
 from certkit.pki.keys import PrivateKey
 from certkit.secret import Secret
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from certkit.inventory.folding import fold_names
-from certkit.inventory.model import Become, Host, Inventory, Timeouts
+from certkit.inventory.inventory import Inventory
+from certkit.inventory.model import Become, Host, Timeouts
 from certkit.inventory.registry_host import RegistryHost
 from certkit.secret import Secret
 

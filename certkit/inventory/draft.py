@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from certkit.inventory.model import InventoryFormat, Settings
 from certkit.inventory.places import Place
-
-if TYPE_CHECKING:
-    from certkit.inventory.registry_host_reader import RegistryHostDraft
 
 Layer = dict[str, tuple[Any, Place]]
 """Field, as `certkit.inventory.fields` names it, to its parsed value and where that stands."""
@@ -33,6 +30,23 @@ class Draft:
     layers: tuple[Layer, ...] = ()
     groups: tuple[str, ...] = ()
     vars: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryHostDraft:
+    """``registry_host:`` as it was read, before the machine is settled.
+
+    Attributes:
+        place: Where it stands.
+        machine: The name of a host of the inventory, or the settings of a machine of its own.
+        machine_place: Where that stands.
+        values: The rest, by field of `RegistryHost`.
+    """
+
+    place: Place
+    machine: str | Layer
+    machine_place: Place
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

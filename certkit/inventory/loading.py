@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from certkit.errors import InputError
 from certkit.inventory.files import clean, is_script, read_text, run_script
-from certkit.inventory.model import Inventory, Overrides
+from certkit.inventory.inventory import Inventory
+from certkit.inventory.model import Overrides
 from certkit.inventory.places import shown, suggest
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-    from certkit.inventory.draft import Parsed
-    from certkit.inventory.registry_host_reader import RegistryHostDraft
+    from certkit.inventory.draft import Parsed, RegistryHostDraft
 
 _YAML_START = re.compile(r"""---|%YAML|- |\?|[\w."'\[\]{}@:-]+\s*:(?:\s|$)|['"]""")
 _SECTION = re.compile(r"\[[^:\]\s,]+(?::\w+)?\]\s*(?:#.*)?")
@@ -53,7 +53,7 @@ def load(
     """
     from certkit.inventory.duplicates import fold
     from certkit.inventory.resolve import resolve, resolve_one
-    from certkit.inventory.ssh_config import SshConfig
+    from certkit.inventory.ssh.config import SshConfig
 
     path = Path(path)
     with _collector_paused():
@@ -64,7 +64,7 @@ def load(
         parsed.registry_host = _registry_host(registry_host)
     server = None
     if parsed.registry_host is not None:
-        from certkit.inventory.registry_host_reader import settle
+        from certkit.inventory.native.registry_host import settle
 
         server = settle(
             parsed.registry_host,
@@ -87,7 +87,7 @@ def load(
 
 
 def _registry_host(path: Path) -> RegistryHostDraft:
-    from certkit.inventory.native import read_registry_host
+    from certkit.inventory.native.reader import read_registry_host
     from certkit.inventory.yamltree import Tree
 
     return read_registry_host(Tree(read_text(path), str(path)), path.parent)
@@ -124,7 +124,7 @@ def registry_of(path: Path | str) -> str | None:
 def _parse(path: Path) -> Parsed:
     source = str(path) if str(path) != "-" else "standard input"
     if is_script(path):
-        from certkit.inventory.ansible_json import parse_json, read_list
+        from certkit.inventory.ansible.json import parse_json, read_list
 
         graph, warnings = read_list(parse_json(run_script(path), source), source)
         parsed = graph.finish("ansible-json", path.parent)
@@ -157,7 +157,7 @@ def _parse_text(text: str, source: str, directory: Path | None) -> Parsed:
         if found is not None:
             return found
     elif _SECTION.fullmatch(first) or not _YAML_START.match(first):
-        from certkit.inventory.ansible_ini import read_ini
+        from certkit.inventory.ansible.ini import read_ini
 
         graph = read_ini(text, source)
         plain = not any(_SECTION.fullmatch(line.strip()) for line in text.split("\n"))
@@ -178,7 +178,7 @@ def _first_line(text: str, source: str) -> str:
 
 def _parse_json(text: str, source: str, directory: Path | None) -> Parsed | None:
     """Read Ansible's JSON; None when it is YAML, or another format in JSON's clothes."""
-    from certkit.inventory.ansible_json import parse_json, read_list
+    from certkit.inventory.ansible.json import parse_json, read_list
 
     data = parse_json(text, source, lenient=True)
     if data is None or ("_meta" not in data and _NATIVE_ONLY & data.keys()):
@@ -195,7 +195,7 @@ def _parse_json(text: str, source: str, directory: Path | None) -> Parsed | None
 def _parse_yaml(text: str, source: str, directory: Path | None) -> Parsed:
     from yaml.nodes import MappingNode
 
-    from certkit.inventory.native import TOP_KEYS, read_native
+    from certkit.inventory.native.reader import TOP_KEYS, read_native
     from certkit.inventory.yamltree import Tree, is_null
 
     tree = Tree(text, source)
@@ -215,7 +215,7 @@ def _parse_yaml(text: str, source: str, directory: Path | None) -> Parsed:
         )
     if all(is_null(value) for _, value in top.values()):
         tree.place(root).refuse("has no hosts", "put the names under 'hosts:'")
-    from certkit.inventory.ansible_yaml import read_yaml
+    from certkit.inventory.ansible.yaml import read_yaml
 
     graph, warnings = read_yaml(tree)
     parsed = graph.finish("ansible-yaml", directory)

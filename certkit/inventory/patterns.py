@@ -30,7 +30,7 @@ def select(
     *,
     with_skipped: bool = False,
 ) -> tuple[Host, ...]:
-    """Choose hosts; see `certkit.inventory.model.Inventory.select`."""
+    """Choose hosts; see `certkit.inventory.inventory.Inventory.select`."""
     index = _Index(hosts)
     chosen = index.everything if limit is None else index.evaluate(limit, "--limit")
     if exclude is not None:

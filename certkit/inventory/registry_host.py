@@ -2,7 +2,7 @@
 
 A mapping of its own in the native format, the variable ``certkit_registry_host`` of Ansible's, or a
 file of its own (``--registry-host FILE``) beside an inventory that cannot be changed.
-`certkit.inventory.registry_host_reader` reads it.
+`certkit.inventory.native.registry_host` reads it.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from certkit.inventory import fields, grammar
 from certkit.inventory.draft import Draft, Layer, Parsed
 from certkit.inventory.model import Become, Host, Overrides, Timeouts
 from certkit.inventory.places import GrammarError, Place, shown
-from certkit.inventory.ssh_answer import translate
-from certkit.inventory.ssh_config import Answer, Query, SshConfig
+from certkit.inventory.ssh.answer import translate
+from certkit.inventory.ssh.config import Answer, Query, SshConfig
 
 _DIRECT = frozenset(
     (

@@ -8,10 +8,10 @@ from dataclasses import replace
 from certkit.errors import InputError
 from certkit.fleet import status as surveying
 from certkit.fleet import verify as verifying
-from certkit.fleet.directory import Wanted
+from certkit.fleet.drift.directory import Wanted
 from certkit.fleet.proving import host_proofs, served_otherwise
 from certkit.fleet.report import FleetReport, HostResult
-from certkit.home import rotation
+from certkit.home.rotation import steps as rotation
 from certkit.inventory.folding import fold_names
 from certkit.operations.run import Run, now, targets_of
 from certkit.pki.bundle import fingerprint

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 
 from certkit.errors import ExitCode, InputError
 from certkit.fleet.report import FleetReport, Outcome
-from certkit.home import rotation, rotation_abort
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.registry import SERVER, SERVER_KEY, RegistryFiles
-from certkit.home.rotation_report import RotationReport
-from certkit.home.waiting import NEXT, NEXT_KEY
+from certkit.home.renewal.waiting import NEXT, NEXT_KEY
+from certkit.home.rotation import abort as rotation_abort
+from certkit.home.rotation import steps as rotation
+from certkit.home.rotation.report import RotationReport
 from certkit.inventory.folding import fold, fold_names
 from certkit.operations.distributing import Distribution, distribute
 from certkit.operations.gates import name_hosts, prove, refuse_unknown, waive_hosts, without

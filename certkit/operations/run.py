@@ -18,7 +18,8 @@ from certkit.fleet.targets import targets_for
 from certkit.home.home import Home
 from certkit.home.registry import RegistryFiles
 from certkit.home.request import Origin
-from certkit.inventory.model import Host, Inventory, RestartPolicy
+from certkit.inventory.inventory import Inventory
+from certkit.inventory.model import Host, RestartPolicy
 from certkit.names import RegistryReference
 from certkit.pki.bundle import TrustBundle
 from certkit.transport.connection import Connector

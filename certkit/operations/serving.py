@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from certkit.errors import CertkitError, ErrorKind, ExitCode, HostError, InputError
 from certkit.fleet.report import FleetReport
-from certkit.home.promotion import Promoted, how_to_renew, promote
-from certkit.home.waiting import find_next
+from certkit.home.renewal.promotion import Promoted, how_to_renew, promote
+from certkit.home.renewal.waiting import find_next
 from certkit.inventory.registry_host import RegistryHost
 from certkit.operations.run import Run, now, operator, report_of
 from certkit.registry.deploy import Deployed, DeployOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from certkit.errors import ExitCode
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.operations.rotating import Rotating
 from certkit.pki.rollover_state import Phase
 

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.report import Problem
-from certkit.home.served import fetch_served
+from certkit.home.inspection.served import fetch_served
 from certkit.inventory.model import Host
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint
@@ -50,7 +50,7 @@ class Sight:
 def fetch(
     reference: RegistryReference, address: tuple[str, int] | None
 ) -> tuple[x509.Certificate, ...]:
-    """Shake hands over the network; see `certkit.home.served.fetch_served`."""
+    """Shake hands over the network; see `certkit.home.inspection.served.fetch_served`."""
     return fetch_served(reference, address=address)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from certkit.errors import CertkitError, HomeError, HostError
 from certkit.fleet.report import Problem
 from certkit.home.registry import RegistryFiles
-from certkit.home.waiting import find_next
+from certkit.home.renewal.waiting import find_next
 from certkit.inventory.model import Host
 from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from certkit.transport.hostcert import blob_type
+from certkit.transport.hostkeys.certificate import blob_type
 from certkit.transport.without_invoke import paramiko
 
 _REQUEST_IDENTITIES, _IDENTITIES = 11, 12

@@ -10,8 +10,8 @@ from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
 from certkit.transport import faults
 from certkit.transport.client import Client
-from certkit.transport.hostcert import blob_type
-from certkit.transport.hostkeys import HostKeys
+from certkit.transport.hostkeys.certificate import blob_type
+from certkit.transport.hostkeys.policy import HostKeys
 from certkit.transport.identities import Offers
 from certkit.transport.links import Link
 from certkit.transport.login import LinkLostError, log_in

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from certkit.inventory.model import Host
 from certkit.transport.agent import Agent, Agents, AgentSigner
-from certkit.transport.hostcert import CERT_SUFFIX, Certificate, blob_type, fingerprint
+from certkit.transport.hostkeys.certificate import CERT_SUFFIX, Certificate, blob_type, fingerprint
 from certkit.transport.keyfiles import KeyFileError, KeyFiles, public_blob, with_certificate
 from certkit.transport.without_invoke import paramiko
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from certkit.secret import Secret
-from certkit.transport.hostcert import blob_type
+from certkit.transport.hostkeys.certificate import blob_type
 from certkit.transport.options import PassphrasePrompt
 from certkit.transport.without_invoke import paramiko
 

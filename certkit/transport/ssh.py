@@ -18,7 +18,7 @@ from certkit.transport.connection import Answer, BeforeLogin
 from certkit.transport.conversation import run_exchange
 from certkit.transport.dial import dial, resolve
 from certkit.transport.handshake import bounded, close_client, open_client, wait_for_greeting
-from certkit.transport.hostkeys import HostKeys
+from certkit.transport.hostkeys.policy import HostKeys
 from certkit.transport.identities import Identities
 from certkit.transport.keyfiles import KeyFiles
 from certkit.transport.limits import HandshakeLimiter

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from certkit.inventory.ansible_vars import USED
+from certkit.inventory.ansible.variables import USED
 from tests.ssh.lab import Lab
 
 _SCHEMA = json.loads(

@@ -24,16 +24,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from certkit.errors import CertkitError
-from certkit.fleet import content
+from certkit.fleet.drift import content
 from certkit.home.home import Home
 from certkit.home.initialise import initialise
-from certkit.home.inspection import inspect_file
+from certkit.home.inspection.inspect import inspect_file
 from certkit.home.request import RegistryRequest
 from certkit.inventory.loading import load
-from certkit.inventory.ssh_stanzas import Stanzas, scan
+from certkit.inventory.ssh.stanzas import Stanzas, scan
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle
-from certkit.transport.known_hosts import KnownHosts, hash_name
+from certkit.transport.hostkeys.known_hosts import KnownHosts, hash_name
 from tests.faults.rounds import chance, rounds
 from tests.tiers import need
 from tests.unit.home.makers import PLAIN

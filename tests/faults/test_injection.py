@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from certkit.cli.main import app
 from certkit.errors import CertkitError
+from certkit.inventory.inventory import Inventory
 from certkit.inventory.loading import load
-from certkit.inventory.model import Inventory
 from tests.faults.planting import ATTACKS, COMMANDS, FIELDS, NAME, VARIABLES, ansible, native
 from tests.faults.rounds import chance, patience, rounds
 from tests.ssh.lab import Lab, lab_running

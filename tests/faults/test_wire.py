@@ -12,7 +12,7 @@ import pytest
 from certkit.errors import ErrorKind
 from certkit.fleet import distribute as engine
 from certkit.fleet import status as surveying
-from certkit.fleet.directory import Wanted
+from certkit.fleet.drift.directory import Wanted
 from certkit.fleet.job import RunOptions
 from certkit.fleet.plan import DistributeOptions, Target
 from certkit.fleet.report import HostResult, Outcome

@@ -16,7 +16,7 @@ import paramiko
 
 from certkit.inventory.model import Become, Host, Timeouts
 from certkit.transport.client import _UntimedPacketizer
-from certkit.transport.hostcert import key_line
+from certkit.transport.hostkeys.certificate import key_line
 from tests.ssh import stub
 
 PASSWORD = "correct horse"

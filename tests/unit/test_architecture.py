@@ -58,10 +58,14 @@ HEAVY = {"paramiko", "cryptography", "yaml", "pydantic", "rich"}
 UNUSED = {"pydantic", "rich", "invoke", "asyncio", "unittest", "ssl", "xml", "fractions", "jinja2"}
 # What comes after a host's answer, or is for other ways of asking.
 LATER = {
-    *("certkit.cli.render.junit", "certkit.fleet.retire", "certkit.fleet.insecure"),
-    *("certkit.fleet.directory", "certkit.fleet.findings", "certkit.fleet.system"),
+    *("certkit.cli.render.junit", "certkit.fleet.retire", "certkit.fleet.drift.insecure"),
+    *("certkit.fleet.drift.directory", "certkit.fleet.drift.findings", "certkit.fleet.system"),
     *("certkit.remote.survey", "certkit.remote.retire", "certkit.pki.importing"),
-    *("certkit.home.keyfile", "certkit.inventory.ansible", "certkit.inventory.registry_host"),
+    *(
+        "certkit.home.keys.keyfile",
+        "certkit.inventory.ansible.groups",
+        "certkit.inventory.registry_host",
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from certkit.cli.render.junit import junit
 from certkit.cli.render.text import plain
 from certkit.errors import CertkitError
 from certkit.fleet.report import FleetReport
-from certkit.home.rotation_report import RotationReport
+from certkit.home.rotation.report import RotationReport
 from certkit.inventory.folding import fold, fold_names
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from certkit.home import age
+from certkit.home.backup import age
 from tests.unit.cli.running import Command
 
 

@@ -196,7 +196,7 @@ def test_asked_for_signed_by_openssl_and_renewed(
     ran = certkit("renew", "--if-due", "400d")
     assert ran.code == 0 and "waiting to be served" in ran.out
     chain = tuple(x509.load_pem_x509_certificates((files / "server-next.crt").read_bytes()))
-    monkeypatch.setattr("certkit.home.served.fetch_served", lambda reference: chain)
+    monkeypatch.setattr("certkit.home.inspection.served.fetch_served", lambda reference: chain)
     assert certkit("renew", "--served").code == 0
     assert shakes_hands(files) == "1001"
     lines = (tmp_path / "H" / "journal.jsonl").read_text().splitlines()

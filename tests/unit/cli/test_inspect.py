@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from certkit.home import rotation, rotation_abort
 from certkit.home.home import Home
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
+from certkit.home.rotation import abort as rotation_abort
+from certkit.home.rotation import steps as rotation
 from tests.unit.cli.running import Command
 
 

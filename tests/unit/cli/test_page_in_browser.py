@@ -9,7 +9,7 @@ import pytest
 
 from certkit.cli.render.page import page
 from certkit.errors import ErrorKind
-from certkit.fleet.findings import Finding
+from certkit.fleet.drift.findings import Finding
 from certkit.fleet.report import (
     BundleEntry,
     FleetReport,

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.report import FleetReport, HostResult, Outcome, Problem, RuntimeResult
-from certkit.home.waiting import NEXT
+from certkit.home.renewal.waiting import NEXT
 from certkit.registry.deploy import Deployed
 from tests.unit.cli.running import Command
 

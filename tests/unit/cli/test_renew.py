@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from certkit.home.waiting import NEXT
+from certkit.home.renewal.waiting import NEXT
 from tests.unit.cli.running import Command
 
 
@@ -27,7 +27,7 @@ def certkit(
 
 def serve(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     chain = tuple(x509.load_pem_x509_certificates(path.read_bytes()))
-    monkeypatch.setattr("certkit.home.served.fetch_served", lambda reference: chain)
+    monkeypatch.setattr("certkit.home.inspection.served.fetch_served", lambda reference: chain)
 
 
 def test_made_and_then_served(

@@ -24,7 +24,7 @@ from certkit.cli.render.prometheus import exposition
 from certkit.cli.render.standing import show_standing, standing_line
 from certkit.cli.render.whole import write_whole
 from certkit.errors import ErrorKind, ExitCode
-from certkit.fleet.findings import KINDS, Finding, Trusted
+from certkit.fleet.drift.findings import KINDS, Finding, Trusted
 from certkit.fleet.report import (
     BundleEntry,
     FleetReport,

@@ -18,7 +18,7 @@ from certkit.doctor.host import Home, HostFacts, judge_host
 from certkit.doctor.local import judge_here
 from certkit.doctor.proxies import caught, from_environment, shown
 from certkit.errors import ErrorKind, ExitCode, HostError
-from certkit.fleet.content import public_half
+from certkit.fleet.drift.content import public_half
 from certkit.fleet.report import Problem, Proof
 from certkit.names import RegistryReference
 from certkit.pki.constraints import Constraints

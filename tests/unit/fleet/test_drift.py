@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from certkit.errors import ErrorKind, HostError
-from certkit.fleet.content import holds_certificate, public_half, read_content
-from certkit.fleet.directory import LEAST_FREE, Wanted
-from certkit.fleet.drift import Judged, judge_host, judge_runtime
-from certkit.fleet.findings import INFORMATION, KINDS
-from certkit.fleet.nearby import nearly
+from certkit.fleet.drift.content import holds_certificate, public_half, read_content
+from certkit.fleet.drift.directory import LEAST_FREE, Wanted
+from certkit.fleet.drift.findings import INFORMATION, KINDS
+from certkit.fleet.drift.nearby import nearly
+from certkit.fleet.drift.runtime import Judged, judge_host, judge_runtime
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint
 from certkit.remote.survey import Directory, Entry, HostSurvey, Place, RuntimeSurvey

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from certkit.errors import ErrorKind
-from certkit.fleet.findings import Finding, Trusted
+from certkit.fleet.drift.findings import Finding, Trusted
 from certkit.fleet.proving import EXPIRED, host_proofs
 from certkit.fleet.report import HostResult, Outcome, Problem, Proof, RuntimeResult, Standing
 

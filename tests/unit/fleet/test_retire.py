@@ -11,8 +11,8 @@ import pytest
 from certkit.errors import ErrorKind
 from certkit.fleet import job
 from certkit.fleet.distribute import distribute
+from certkit.fleet.drift.insecure import Retirement, network_notes, retirement
 from certkit.fleet.events import Event, PhaseStarted
-from certkit.fleet.insecure import Retirement, network_notes, retirement
 from certkit.fleet.plan import DistributeOptions
 from certkit.fleet.report import HostResult, Problem
 from certkit.names import RegistryReference

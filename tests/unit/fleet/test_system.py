@@ -8,7 +8,7 @@ from dataclasses import replace
 from certkit.cli.render.standing import standing_words
 from certkit.errors import ErrorKind
 from certkit.fleet.distribute import distribute
-from certkit.fleet.findings import Finding
+from certkit.fleet.drift.findings import Finding
 from certkit.fleet.plan import DistributeOptions
 from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing
 from certkit.fleet.system import ALREADY

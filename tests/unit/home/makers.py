@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from certkit.home.initialise import Initialised, initialise
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.request import RegistryRequest
 from tests.unit.pki.chains import NOW
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from certkit.errors import CertkitError, HomeError, InputError
-from certkit.home import age
+from certkit.home.backup import age
 from certkit.secret import Secret
 
 # Made by rage 0.11 (pyrage) with the passphrase "correct horse".

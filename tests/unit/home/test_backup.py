@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 
 from certkit.errors import HomeError, InputError
-from certkit.home import age
-from certkit.home.backup import (
+from certkit.home.backup.archive import (
     ENVIRONMENT,
     MANIFEST,
+    age,
     back_up,
     passphrase_for_backup,
     read_backup,
 )
+from certkit.home.backup.restore import restore
 from certkit.home.home import Home
-from certkit.home.passphrase import PassphraseSources
-from certkit.home.promotion import promote
-from certkit.home.renewal import RenewalWish, prepare
-from certkit.home.restore import restore
+from certkit.home.keys.passphrase import PassphraseSources
+from certkit.home.renewal.promotion import promote
+from certkit.home.renewal.renew import RenewalWish, prepare
 from certkit.secret import Secret
 from tests.unit.home.killing import steps_of
 from tests.unit.home.makers import PLAIN, make, snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from certkit.errors import HomeError
-from certkit.home.change import CHANGE, change_files, finish_change, is_change_pending
+from certkit.home.disk.change import CHANGE, change_files, finish_change, is_change_pending
 from certkit.home.home import Home
 from tests.unit.home.killing import steps_of
 from tests.unit.home.makers import make, snapshot

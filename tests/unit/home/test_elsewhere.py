@@ -13,21 +13,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from certkit.errors import CertkitError, HomeError, InputError
-from certkit.home.answering import Taken, import_pair, take_answer
-from certkit.home.backup import back_up
+from certkit.home.backup.archive import back_up
+from certkit.home.backup.restore import restore
+from certkit.home.elsewhere.answering import Taken, import_pair, take_answer
+from certkit.home.elsewhere.material import Material
+from certkit.home.elsewhere.requesting import (
+    discard_request,
+    find_request,
+    init_request,
+    renew_request,
+)
 from certkit.home.home import Home
 from certkit.home.initialise import initialise
-from certkit.home.inspection import inspect_home
-from certkit.home.material import Material
-from certkit.home.promotion import discard, promote
+from certkit.home.inspection.inspect import inspect_home
 from certkit.home.registry import REQUEST, REQUEST_MODES, SERVER, SERVER_KEY, TRUST, RegistryFiles
-from certkit.home.renewal import RenewalWish, prepare
+from certkit.home.renewal.promotion import discard, promote
+from certkit.home.renewal.renew import RenewalWish, prepare
+from certkit.home.renewal.waiting import NEXT, find_next
 from certkit.home.repassphrase import change_passphrase
 from certkit.home.request import Origin, RegistryRequest
-from certkit.home.requesting import discard_request, find_request, init_request, renew_request
-from certkit.home.restore import restore
-from certkit.home.rotation import start
-from certkit.home.waiting import NEXT, find_next
+from certkit.home.rotation.steps import start
 from certkit.pki.bundle import fingerprint
 from certkit.secret import Secret
 from tests.unit.home.killing import steps_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from certkit.errors import ExitCode, HomeError
-from certkit.home.files import (
+from certkit.home.disk.files import (
     TEMPORARY_PREFIX,
     check_directory,
     make_directory,
@@ -62,7 +62,7 @@ def test_a_planted_temporary_name_is_not_followed(
 ) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    monkeypatch.setattr("certkit.home.files.secrets.token_hex", lambda size: "known")
+    monkeypatch.setattr("certkit.home.disk.files.secrets.token_hex", lambda size: "known")
     (tmp_path / f"{TEMPORARY_PREFIX}ca.key-known").symlink_to(victim)
     with pytest.raises(HomeError, match="cannot write"):
         write_atomic(tmp_path / "ca.key", b"new", 0o600)

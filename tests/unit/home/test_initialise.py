@@ -9,7 +9,7 @@ import pytest
 
 from certkit.errors import ExitCode, HomeError, InputError
 from certkit.home.home import Home
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.registry import MODES
 from certkit.pki.verify import verify_server
 from certkit.secret import Secret

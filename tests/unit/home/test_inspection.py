@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from certkit.errors import ErrorKind, HomeError, HostError, InputError
-from certkit.home.inspection import Inspection, inspect_target
+from certkit.home.inspection.inspect import Inspection, inspect_target
+from certkit.home.inspection.served import fetch_served
 from certkit.home.registry import RegistryFiles
-from certkit.home.served import fetch_served
 from certkit.names import RegistryReference
 from certkit.pki.bundle import fingerprint
 from tests.unit.home.makers import make

@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from certkit.errors import HomeError, InputError
-from certkit.home.keyfile import (
+from certkit.home.keys.keyfile import (
     ITERATIONS,
     assert_protected,
     decode_key,
     encode_key,
     key_protection,
 )
-from certkit.home.passphrase import PassphraseSources
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.pki.keys import KeyType
 from certkit.secret import Secret, read_secret_file
 from tests.unit.pki.chains import key_of

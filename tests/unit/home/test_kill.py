@@ -17,7 +17,7 @@ from tests.unit.pki.chains import NOW
 INIT = """
 import sys, time
 from pathlib import Path
-from certkit.home import files
+from certkit.home.disk import files
 from tests.unit.home.makers import make
 real = files._write_new
 def slow(*arguments):

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from certkit.errors import ExitCode, HomeError
+from certkit.home.disk.lock import locked
 from certkit.home.journal import Journal
-from certkit.home.lock import locked
 from certkit.secret import Secret
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from certkit.home.lock import locked
+from certkit.home.disk.lock import locked
 with locked(Path(sys.argv[1]), "certkit distribute"):
     print("held", flush=True)
     time.sleep(60)

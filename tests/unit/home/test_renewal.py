@@ -10,10 +10,10 @@ import pytest
 
 from certkit.errors import CertkitError, HomeError, InputError
 from certkit.home.home import Home
-from certkit.home.passphrase import PassphraseSources
-from certkit.home.promotion import discard, promote
-from certkit.home.renewal import RenewalWish, is_due, prepare, refuse_useless
-from certkit.home.waiting import NEXT, NEXT_KEY, NextLeaf, find_next
+from certkit.home.keys.passphrase import PassphraseSources
+from certkit.home.renewal.promotion import discard, promote
+from certkit.home.renewal.renew import RenewalWish, is_due, prepare, refuse_useless
+from certkit.home.renewal.waiting import NEXT, NEXT_KEY, NextLeaf, find_next
 from certkit.pki.bundle import fingerprint
 from certkit.pki.verify import verify_server
 from tests.unit.home.killing import steps_of

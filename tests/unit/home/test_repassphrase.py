@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from certkit.errors import HomeError, InputError
-from certkit.home import rotation
 from certkit.home.home import Home
-from certkit.home.keyfile import decode_key
-from certkit.home.passphrase import NEW_ENVIRONMENT, PassphraseSources
+from certkit.home.keys.keyfile import decode_key
+from certkit.home.keys.passphrase import NEW_ENVIRONMENT, PassphraseSources
 from certkit.home.repassphrase import Repassphrased, change_passphrase
+from certkit.home.rotation import steps as rotation
 from certkit.secret import Secret
 from tests.unit.home.killing import steps_of
 from tests.unit.home.makers import make, snapshot
@@ -30,7 +30,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def cheap_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long a guess takes is the business of `test_keyfile`."""
-    monkeypatch.setattr("certkit.home.keyfile.ITERATIONS", 1000)
+    monkeypatch.setattr("certkit.home.keys.keyfile.ITERATIONS", 1000)
 
 
 @pytest.fixture

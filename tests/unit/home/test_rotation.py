@@ -12,14 +12,14 @@ import pytest
 
 from certkit.errors import CertkitError, HomeError, InputError
 from certkit.home.home import Home
-from certkit.home.keyfile import decode_key
-from certkit.home.passphrase import PassphraseSources
-from certkit.home.promotion import discard, promote
+from certkit.home.keys.keyfile import decode_key
+from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.registry import MODES, RegistryFiles
-from certkit.home.renewal import RenewalWish, prepare
-from certkit.home.rotation import finish, offer, read_rotation, record, start, switch
-from certkit.home.rotation_abort import abort, abort_done
-from certkit.home.waiting import find_next
+from certkit.home.renewal.promotion import discard, promote
+from certkit.home.renewal.renew import RenewalWish, prepare
+from certkit.home.renewal.waiting import find_next
+from certkit.home.rotation.abort import abort, abort_done
+from certkit.home.rotation.steps import finish, offer, read_rotation, record, start, switch
 from certkit.pki.bundle import TrustBundle, fingerprint
 from certkit.pki.constraints import Permit
 from certkit.pki.rollover import GateClosedError

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certkit.errors import InputError
-from certkit.inventory import Inventory, ansible_ini, load, registry_of
+from certkit.inventory import Inventory, load, registry_of
+from certkit.inventory.ansible import ini as ansible_ini
 from certkit.inventory.files import run_script
-from certkit.inventory.ssh_args import jump_of_command
+from certkit.inventory.ssh.arguments import jump_of_command
 from certkit.secret import Secret
 from tests.unit.inventory.hosts import NO_CONFIG, names, read
 

@@ -14,7 +14,7 @@ import certkit
 from certkit.errors import InputError
 from certkit.inventory import Become, Timeouts, load, registry_of
 from certkit.inventory.fields import FIELDS
-from certkit.inventory.native import GROUP_KEYS, HOST_KEYS, TOP_KEYS
+from certkit.inventory.native.reader import GROUP_KEYS, HOST_KEYS, TOP_KEYS
 from certkit.secret import Secret
 from tests.unit.inventory.hosts import NO_CONFIG, names, read
 

@@ -13,9 +13,9 @@ import certkit
 from certkit.errors import InputError
 from certkit.inventory import load
 from certkit.inventory.describe import document
-from certkit.inventory.native import MACHINE_KEYS
+from certkit.inventory.native.reader import MACHINE_KEYS
+from certkit.inventory.native.registry_host import KEYS
 from certkit.inventory.registry_host import RegistryHost
-from certkit.inventory.registry_host_reader import KEYS
 from tests.unit.inventory.hosts import NO_CONFIG, read
 
 SCHEMA = json.loads((Path(certkit.__file__).parent / "schemas/inventory.schema.json").read_text())

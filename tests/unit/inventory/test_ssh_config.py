@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certkit.errors import InputError
-from certkit.inventory import Host, Overrides, load, ssh_config
-from certkit.inventory.ssh_config import Query, SshConfig, split_files
-from certkit.inventory.ssh_stanzas import _included
+from certkit.inventory import Host, Overrides, load
+from certkit.inventory.ssh import config as ssh_config
+from certkit.inventory.ssh.config import Query, SshConfig, split_files
+from certkit.inventory.ssh.stanzas import _included
 
 ME = pwd.getpwuid(os.getuid())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from certkit.transport.hostcert import Certificate, blob_type, fingerprint
+from certkit.transport.hostkeys.certificate import Certificate, blob_type, fingerprint
 from tests.tiers import need
 
 NOW = datetime(2030, 6, 1, tzinfo=timezone.utc)

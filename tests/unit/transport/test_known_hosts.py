@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from certkit.transport.known_hosts import KnownHosts, hash_name, host_names
+from certkit.transport.hostkeys.known_hosts import KnownHosts, hash_name, host_names
 from tests.tiers import need
 
 

@@ -1,0 +1,1 @@
+"""How a host's trust differs from what it should be: what was surveyed in, findings out. Pure."""

@@ -1,0 +1,1 @@
+"""`certkit backup` and `restore`: one encrypted file."""

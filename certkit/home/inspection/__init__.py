@@ -1,0 +1,1 @@
+"""`certkit inspect`: a file, a registry, the home or a live server, as data."""

@@ -1,0 +1,1 @@
+"""Private keys on disk, and where their passphrases come from."""

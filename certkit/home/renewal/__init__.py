@@ -1,0 +1,1 @@
+"""`certkit renew`: a certificate is made, waits beside the old one, and becomes current."""

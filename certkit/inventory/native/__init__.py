@@ -1,0 +1,1 @@
+"""certkit's own inventory format."""

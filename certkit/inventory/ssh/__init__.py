@@ -1,0 +1,1 @@
+"""What OpenSSH's own configuration says of hosts."""
