@@ -1,6 +1,8 @@
 """asyncssh with nothing around it, some hosts at a time.
 
-python bench/bare_asyncssh.py PARALLEL COMMAND FILE KEY KNOWN_HOSTS PORT ADDRESS...
+    python bench/bare_asyncssh.py PARALLEL COMMAND FILE KEY KNOWN_HOSTS PORT ADDRESS...
+
+It checks host keys, as certkit does.
 """
 
 from __future__ import annotations
