@@ -30,40 +30,12 @@ SIZES = (100, 300, 1000)
 LINES = (1_250, 2_500, 5_000, 10_000)
 TRIES = 5
 STARTS = 20
-# Whatever runs in here is timed inside, so that starting Python is on no bill.
-LOAD = """
-import re
-import sys
-import time
-from pathlib import Path
-from certkit.inventory.loading import load
-start = time.perf_counter()
-found = load(Path(sys.argv[1]), ssh_config=Path(sys.argv[2]))
-took = time.perf_counter() - start
-assert len(found.hosts) == int(sys.argv[3]), len(found.hosts)
-# Not ru_maxrss, which remembers the parent's.
-peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
-print(took, int(peak[1]) / 1024)
-"""
-LOOK_UP = """
-import sys
-import time
-from pathlib import Path
-from certkit.transport.hostkeys.known_hosts import KnownHosts
-path = Path(sys.argv[1])
-start = time.perf_counter()
-known = KnownHosts()
-known.read(path, path.read_bytes())
-read = time.perf_counter() - start
-start = time.perf_counter()
-for name in sys.argv[2:]:
-    assert len(list(known.matching(name))) == 1
-print(read, (time.perf_counter() - start) / len(sys.argv[2:]))
-"""
+HERE = Path(__file__).parent
 
 
-def timed(*command: str | Path) -> list[float]:
-    """The least of some runs, of each number that the command prints."""
+def timed(script: str, *arguments: str | Path) -> list[float]:
+    """The least of some runs, of each number that the script beside this one prints."""
+    command = [sys.executable, HERE / script, *arguments]
     runs = [subprocess.check_output(command, text=True).split() for _ in range(TRIES)]
     return [min(map(float, numbers)) for numbers in zip(*runs, strict=True)]
 
@@ -133,7 +105,7 @@ def inventories(directory: Path, count: int) -> dict[str, float]:
     for name, text, said in runs:
         file.write_text(text)
         config.write_text(said)
-        seconds[name], megabytes = timed(sys.executable, "-c", LOAD, file, config, str(count))
+        seconds[name], megabytes = timed("time_inventory.py", file, config, str(count))
         print(f"{name}: {seconds[name]:.2f} s, {megabytes:.0f} MB", flush=True)
     return seconds
 
@@ -152,7 +124,7 @@ def hashed_known_hosts(directory: Path) -> list[dict[str, float]]:
         file = directory / "known_hosts"
         file.write_text("".join(lines[:count]))
         asked = [f"web{number:05}.bench" for number in range(0, count, count // 20)]
-        read, look = timed(sys.executable, "-c", LOOK_UP, str(file), *asked)
+        read, look = timed("time_known_hosts.py", file, *asked)
         rows.append({"lines": count, "read": read, "look": look})
         print(
             f"known_hosts of {count:,} lines: {read / count * 1e6:.1f} us a line to read, "
