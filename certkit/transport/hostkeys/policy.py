@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import shlex
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -26,8 +24,8 @@ from certkit.transport.hostkeys.certificate import (
     fingerprint,
     key_line,
 )
-from certkit.transport.hostkeys.known_hosts import Entry, KnownHosts, host_names
-from certkit.transport.hostkeys.known_hosts_file import append_new, default_user_files, read_files
+from certkit.transport.hostkeys.known_hosts import Entry
+from certkit.transport.hostkeys.lookup import Known, KnownFiles
 from certkit.transport.options import HostKeyPolicy
 
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
@@ -41,17 +39,6 @@ PLAIN_ALGORITHMS: tuple[str, ...] = (
 CERT_ALGORITHMS: tuple[str, ...] = tuple(name + CERT_SUFFIX for name in PLAIN_ALGORITHMS)
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the files say about one host."""
-
-    names: tuple[str, ...]
-    plain: tuple[Entry, ...]
-    confirming: tuple[Entry, ...]
-    authorities: tuple[Entry, ...]
-    revoked: frozenset[bytes]
-
-
 class HostKeys:
     """Judges host keys; shared by all threads of a run.
 
@@ -61,11 +48,8 @@ class HostKeys:
     """
 
     def __init__(self, known_hosts: Path | None, policy: HostKeyPolicy) -> None:
-        self._only = known_hosts
+        self._files = KnownFiles(known_hosts)
         self._policy = policy
-        self._read: dict[tuple[Path, ...], tuple[KnownHosts, tuple[object, ...]]] = {}
-        self._found: dict[tuple[tuple[Path, ...], str], tuple[Entry, ...]] = {}
-        self._lock = threading.Lock()
 
     def algorithms(self, host: Host) -> tuple[str, ...]:
         """Return the host key algorithms to offer: the ones whose key can be checked, in order.
@@ -76,7 +60,7 @@ class HostKeys:
         if host.host_key:
             pinned = host.host_key.split()
             return _algorithms_of(pinned[0]) if len(pinned) > 1 else PLAIN_ALGORITHMS
-        known = self._lookup(host)
+        known = self._files.of(host)
         plain = [a for entry in known.plain for a in _algorithms_of(entry.key_type)]
         certified = CERT_ALGORITHMS if known.authorities else ()
         held = [a for a in (*certified, *PLAIN_ALGORITHMS) if a in certified or a in plain]
@@ -94,7 +78,8 @@ class HostKeys:
             blob: The key or certificate in wire format, its possession already proven.
 
         Raises:
-            HostError: ``host_key``, never retryable, with the fingerprints and the way out.
+            HostError: ``host_key``, never retryable, with the fingerprints and the way out; also
+                where a new key cannot be recorded.
         """
         certificate = None
         if blob_type(blob).endswith(CERT_SUFFIX):
@@ -103,7 +88,7 @@ class HostKeys:
             except ValueError as error:
                 raise _refusal(f"presents a certificate that cannot be read: {error}") from error
         plain = certificate.key if certificate else blob
-        known = self._lookup(host)
+        known = self._files.of(host)
         if plain in known.revoked or (certificate and certificate.authority in known.revoked):
             raise _refusal(
                 f"presents {described(plain)}, which known_hosts marks as revoked",
@@ -123,8 +108,12 @@ class HostKeys:
                 f"have the host's certificate renewed by the authority in "
                 f"{known.authorities[0].where}",
             )
-        if self._policy == "accept-new" and self._accept(host, known.names[0], plain):
-            return
+        if self._policy == "accept-new":
+            now = self._files.record(host, known.names[0], plain)
+            if any(entry.blob == plain for entry in now.plain):
+                return
+            if now.plain:
+                raise _changed(now, plain)
         raise _unknown(host, known.names[0], plain)
 
     def no_common_algorithm(self, host: Host, message: str) -> HostError:
@@ -140,11 +129,11 @@ class HostKeys:
     def _where(self, host: Host) -> str:
         if host.host_key:
             return "is pinned in the inventory"
-        known = self._lookup(host)
+        known = self._files.of(host)
         entries = known.authorities + known.plain
         return f"{entries[0].where} knows" if entries else "certkit accepts"
 
-    def _certificate_fault(self, host: Host, known: _Known, certificate: Certificate | None) -> str:
+    def _certificate_fault(self, host: Host, known: Known, certificate: Certificate | None) -> str:
         if certificate is None:
             return "no certificate, although an authority is known for this host"
         if all(entry.blob != certificate.authority for entry in known.authorities):
@@ -152,106 +141,6 @@ class HostKeys:
         name = host.host_key_alias or host.address
         fault = certificate.fault(name, datetime.now(timezone.utc))
         return f"its certificate {fault}" if fault else ""
-
-    def _files(self, host: Host) -> tuple[Path, ...]:
-        if self._only:
-            return (self._only,)
-        user = host.known_hosts_files
-        system = host.global_known_hosts_files
-        return (
-            *(default_user_files() if user is None else user),
-            *(_GLOBAL_FILES if system is None else system),
-        )
-
-    def _database(self, files: tuple[Path, ...], *, fresh: bool = False) -> KnownHosts:
-        """Return what is in `files`, read once for the run; the caller holds the lock.
-
-        Args:
-            files: In their order.
-            fresh: Read them again if they were changed since.
-        """
-        known = self._read.get(files)
-        if known is None or (fresh and known[1] != _stamps(files)):
-            known = (read_files(files), _stamps(files))
-            self._read[files] = known
-            self._found.clear()
-        return known[0]
-
-    def _lookup(self, host: Host) -> _Known:
-        files = self._files(host)
-        names = host_names(host.address, host.port, host.host_key_alias)
-        with self._lock:
-            self._database(files)
-            return self._search(files, names)
-
-    def _search(self, files: tuple[Path, ...], names: tuple[str, ...]) -> _Known:
-        """Look names up, the first one first; the others where it is not known.
-
-        What stands under the bare name of a host with a port of its own may confirm its key, and
-        never contradict it: behind another port there may be another machine.
-        """
-        entries = list(self._entries(files, names[0]))
-        confirming: list[Entry] = []
-        for name in names[1:]:
-            if not any(entry.marker != "revoked" for entry in entries):
-                found = self._entries(files, name)
-                confirming += [entry for entry in found if not entry.marker]
-                entries += [entry for entry in found if entry.marker]
-        return _Known(
-            names,
-            tuple(e for e in entries if not e.marker),
-            tuple(confirming),
-            tuple(e for e in entries if e.marker == "cert-authority"),
-            frozenset(e.blob for e in entries if e.marker == "revoked"),
-        )
-
-    def _entries(self, files: tuple[Path, ...], name: str) -> tuple[Entry, ...]:
-        # A name is asked for up to three times a host; in a long hashed file each is dear.
-        found = self._found.get((files, name))
-        if found is None:
-            found = self._found[files, name] = tuple(self._read[files][0].matching(name))
-        return found
-
-    def _accept(self, host: Host, name: str, blob: bytes) -> bool:
-        """Record a new key; False where there is no file to record it in.
-
-        Raises:
-            HostError: Somebody else recorded another key meanwhile, or the file is not writable.
-        """
-        files = self._files(host)
-        users = host.known_hosts_files
-        candidates = (self._only,) if self._only else users or default_user_files()
-        if users == () and not self._only:
-            return False
-        target = candidates[0]
-        with self._lock, append_new(target) as record:
-            database = self._database(files, fresh=True)
-            known = self._search(files, (name,))
-            if known.plain:
-                if any(entry.blob == blob for entry in known.plain):
-                    return True
-                raise _changed(known, blob)
-            record(name, key_line(blob), hashed=database.uses_hashes)
-            database.add(name.encode(), Entry("", blob_type(blob), blob, target, 0))
-            self._read[files] = (database, _stamps(files))
-            del self._found[files, name]
-        return True
-
-
-def _stamps(files: tuple[Path, ...]) -> tuple[object, ...]:
-    """Return what shows that one of the files was changed."""
-
-    def stamp(path: Path) -> object:
-        try:
-            found = path.stat()
-        except OSError:
-            return None
-        return (found.st_ino, found.st_size, found.st_mtime_ns)
-
-    return tuple(map(stamp, files))
-
-
-_GLOBAL_FILES = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 
 
 def _algorithms_of(key_type: str) -> tuple[str, ...]:
@@ -289,7 +178,7 @@ def _refusal(message: str, hint: str = "") -> HostError:
     return HostError(ErrorKind.HOST_KEY, message, hint, unreachable=True)
 
 
-def _changed(known: _Known, blob: bytes) -> HostError:
+def _changed(known: Known, blob: bytes) -> HostError:
     same_type = [entry for entry in known.plain if blob_type(entry.blob) == blob_type(blob)]
     old: Sequence[Entry] = same_type or known.plain
     files = list(dict.fromkeys(str(entry.path) for entry in known.plain))
