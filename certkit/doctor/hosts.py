@@ -9,8 +9,9 @@ from functools import partial
 
 from certkit.doctor.host import HostFacts
 from certkit.errors import ErrorKind, HostError
+from certkit.fleet.crew import Crew, bounded, guarded
 from certkit.fleet.events import PhaseStarted, Watcher
-from certkit.fleet.job import Crew, Job, RunOptions, bounded, guarded
+from certkit.fleet.job import Job, RunOptions
 from certkit.fleet.plan import Target
 from certkit.fleet.proof import judge_probe
 from certkit.fleet.report import Outcome

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from certkit.errors import HostError
+from certkit.fleet.crew import Crew, guarded
 from certkit.fleet.events import HostAdvanced, PhaseStarted, Watcher, WaveStarted
-from certkit.fleet.job import Crew, Job, guarded
+from certkit.fleet.job import Job
 from certkit.fleet.plan import DistributeOptions, RestartPlan, Target, restart_plan
 from certkit.fleet.report import FAILURES, HostResult, Outcome, Problem
 from certkit.fleet.restart import restart_job

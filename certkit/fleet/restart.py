@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from certkit.errors import ErrorKind, HostError
-from certkit.fleet.job import Crew, Job
+from certkit.fleet.crew import Crew
+from certkit.fleet.job import Job
 from certkit.fleet.policy import MEANWHILE, STOPPED
 from certkit.fleet.report import Outcome, Problem
 from certkit.fleet.stock import placed_end, state_of

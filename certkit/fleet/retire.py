@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from certkit.errors import ErrorKind, HostError
+from certkit.fleet.crew import Crew
 from certkit.fleet.drift.insecure import Retirement, network_notes, retirement
-from certkit.fleet.job import Crew, Job
+from certkit.fleet.job import Job
 from certkit.fleet.proof import judge_beside_insecure
 from certkit.fleet.report import Outcome, Problem
 from certkit.fleet.stock import placed_end, state_of

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from certkit.errors import HostError
+from certkit.fleet.crew import Crew, guarded
 from certkit.fleet.drift.directory import Wanted
 from certkit.fleet.drift.findings import Finding
 from certkit.fleet.drift.runtime import judge_host, judge_runtime
 from certkit.fleet.events import PhaseStarted, Watcher
-from certkit.fleet.job import Crew, Job, RunOptions, guarded
+from certkit.fleet.job import Job, RunOptions
 from certkit.fleet.plan import Target
 from certkit.fleet.report import HostResult, Outcome, RuntimeResult, Standing
 from certkit.fleet.stock import nothing_found

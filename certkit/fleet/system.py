@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import partial
 
 from certkit.errors import ErrorKind, HostError
+from certkit.fleet.crew import Crew
 from certkit.fleet.drift.directory import OURS
-from certkit.fleet.job import Crew, Job
+from certkit.fleet.job import Job
 from certkit.fleet.proof import judge_beside_insecure, judge_probe
 from certkit.fleet.report import Problem, RuntimeResult
 from certkit.fleet.stock import nothing_found, shown_name

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from certkit.errors import ErrorKind, HostError
-from certkit.fleet.job import bounded
+from certkit.fleet.crew import bounded
 from certkit.names import RegistryReference
 from certkit.remote import program, protocol
 from certkit.remote.exchange import Exchange

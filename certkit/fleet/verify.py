@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from certkit.errors import ErrorKind, HostError
+from certkit.fleet.crew import Crew, guarded
 from certkit.fleet.events import HostAdvanced, PhaseStarted, Watcher
-from certkit.fleet.job import Crew, Job, RunOptions, guarded
+from certkit.fleet.job import Job, RunOptions
 from certkit.fleet.plan import Target
 from certkit.fleet.proof import judge_probe
 from certkit.fleet.report import HostResult, Outcome, Problem, Proof, RuntimeResult

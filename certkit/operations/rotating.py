@@ -24,7 +24,6 @@ from certkit.operations.run import Run, now
 from certkit.operations.serving import in_service, seen_from_here, serve
 from certkit.pki.constraints import Permit
 from certkit.pki.rollover_state import BUILD_CACHE_MINUTES, Phase, Rollover
-from certkit.secret import Secret
 
 
 class Rotating:
@@ -67,7 +66,9 @@ class Rotating:
             )
         secret = None
         if not self._state.phase.under_way:
-            secret = self._new_passphrase(passphrases)
+            secret = passphrases.ask_as_before(
+                "the new authority's key", encrypted=run.files.authority_key_protection.encrypted
+            )
         rotation.start(run.home, run.files, secret, now(), permits=parsed, compromised=compromised)
         name_hosts(run)
         code = self._bring_trust()
@@ -272,21 +273,6 @@ class Rotating:
     def _prove(self, *, handshake: bool, besides: Collection[str] = ()) -> None:
         self._refresh()
         prove(self._run, handshake=handshake, besides=besides)
-
-    def _new_passphrase(self, passphrases: PassphraseSources) -> Secret | None:
-        """The new key is protected as the old one is, unless the user says otherwise."""
-        given = passphrases.given()
-        if given is not None or passphrases.refused:
-            return given
-        if not self._run.files.authority_key_protection.encrypted:
-            return None
-        given = passphrases.ask_new("the new authority's key", optional=False)
-        if given is None:
-            raise InputError(
-                "the old authority's key has a passphrase, and the new one's was given none",
-                "use --passphrase-file FILE, CERTKIT_CA_PASSPHRASE or --no-passphrase",
-            )
-        return given
 
     def _last_proof(self, state: Rollover) -> datetime | None:
         return max((one.at for one in state.proofs), default=state.since)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from certkit.errors import ErrorKind, HostError
+from certkit.fleet.crew import Crew, guarded
 from certkit.fleet.events import Event, PhaseStarted, Watcher
-from certkit.fleet.job import Crew, Job, RunOptions, guarded
+from certkit.fleet.job import Job, RunOptions
 from certkit.fleet.report import HostResult, Outcome, Problem, RuntimeResult
 from certkit.fleet.stop import Stop
 from certkit.inventory.model import Host

@@ -92,6 +92,30 @@ class PassphraseSources:
             raise InputError("the two passphrases differ", "run the command again")
         return Secret(first)
 
+    def ask_as_before(self, what: str, *, encrypted: bool) -> Secret | None:
+        """The passphrase of a key that takes another one's place, protected as that one is.
+
+        Args:
+            what: What it protects, for the question.
+            encrypted: Whether the other one has a passphrase.
+
+        Returns:
+            The one given; None for a plain key, asked for or like the other one.
+
+        Raises:
+            InputError: As for `given` and `ask_new`, and where there is nobody to ask.
+        """
+        given = self.given()
+        if given is not None or self.refused or not encrypted:
+            return given
+        given = self.ask_new(what, optional=False)
+        if given is None:
+            raise InputError(
+                f"the old key has a passphrase, and {what} was given none",
+                f"use --passphrase-file FILE, {self.environment} or --no-passphrase",
+            )
+        return given
+
     def existing(self, what: str) -> Secret | None:
         """The passphrase of an encrypted key; None when there is no source for it.
 

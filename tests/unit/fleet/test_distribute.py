@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certkit.errors import ErrorKind, ExitCode, HostError
-from certkit.fleet import job
+from certkit.fleet import crew
 from certkit.fleet.distribute import distribute
 from certkit.fleet.events import Event, HostFinished, HostRetrying, RunStopping, WaveStarted
 from certkit.fleet.plan import DistributeOptions, RestartPlan
@@ -34,7 +34,7 @@ from tests.unit.fleet.fakes import (
 
 @pytest.fixture(autouse=True)
 def quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "_BACKOFF", 0.001)
+    monkeypatch.setattr(crew, "_BACKOFF", 0.001)
 
 
 def run(fleet: FakeFleet, policy: Any = "changed", **changes: Any) -> dict[str, HostResult]:
@@ -463,7 +463,7 @@ def test_the_run_deadline_keeps_new_hosts_from_starting() -> None:
 
 
 def test_the_host_deadline_ends_retrying(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "_BACKOFF", 10.0)
+    monkeypatch.setattr(crew, "_BACKOFF", 10.0)
     fleet = fleet_of(1, connect=[unreachable(retryable=True)] * 5)
     began = time.monotonic()
     assert outcomes(run(fleet, host_timeout=1, retries=5)) == ["unreachable"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from certkit.errors import ErrorKind
-from certkit.fleet import job
+from certkit.fleet import crew
 from certkit.fleet.distribute import distribute
 from certkit.fleet.events import Event, HostFinished, HostRetrying, Watcher
 from certkit.fleet.plan import DistributeOptions, Target
@@ -61,7 +61,7 @@ def run(
 def test_the_live_host_behind_dead_ones_waits_for_no_second_try(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job, "_BACKOFF", 0.2)
+    monkeypatch.setattr(crew, "_BACKOFF", 0.2)
     fleet = fleet_of(9)
     for machine in list(fleet.machines.values())[:8]:
         machine.connect = [unreachable(retryable=True) for _ in range(3)]
@@ -77,7 +77,7 @@ def test_the_live_host_behind_dead_ones_waits_for_no_second_try(
 def test_after_dead_hosts_a_wrong_password_still_goes_to_one_host_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job, "_BACKOFF", 0.001)
+    monkeypatch.setattr(crew, "_BACKOFF", 0.001)
     fleet = fleet_of(40)
     for number, machine in enumerate(fleet.machines.values()):
         dead = [unreachable(retryable=True)] if number % 2 == 0 else []
@@ -129,7 +129,7 @@ def test_hosts_that_wait_are_skipped_soon_after_a_stop() -> None:
 
 
 def test_who_waits_keeps_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "_BACKOFF", 0.05)
+    monkeypatch.setattr(crew, "_BACKOFF", 0.05)
     fleet = fleet_of(2)
     goes_first(fleet).place_seconds = 1.5
     second = list(fleet.machines.values())[1]
@@ -148,7 +148,7 @@ def test_who_waits_keeps_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_else_goes_while_a_login_may_have_been_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job, "_BACKOFF", 0.05)
+    monkeypatch.setattr(crew, "_BACKOFF", 0.05)
     fleet = fleet_of(5)
     first = goes_first(fleet)
     lost = LostAtLogin(ErrorKind.NETWORK, "closed it", retryable=True, unreachable=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from certkit.errors import ErrorKind
-from certkit.fleet import job
+from certkit.fleet import crew
 from certkit.fleet.distribute import distribute
 from certkit.fleet.drift.insecure import Retirement, network_notes, retirement
 from certkit.fleet.events import Event, PhaseStarted
@@ -61,7 +61,7 @@ def run(fleet: FakeFleet, *, asked: bool = True, **changes: Any) -> dict[str, Ho
 
 @pytest.fixture(autouse=True)
 def quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "_BACKOFF", 0.001)
+    monkeypatch.setattr(crew, "_BACKOFF", 0.001)
 
 
 def test_the_entry_goes_after_every_restart_and_the_proof() -> None:
