@@ -25,7 +25,7 @@ from certkit.remote.report import FileReport
 
 Step = Literal["deploy", "settle", "revert"]
 
-_DEPLOY = ("common", "state", "data", "compare", "place", "serve", "deploy")
+_DEPLOY = ("common", "state", "data", "compare", "place", "serve", "back", "deploy")
 _LOOK = ("common", "data", "serve", "look")
 
 # Seconds. An image may come over a slow line; the rest is slack for forks and fsyncs.

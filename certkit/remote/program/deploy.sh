@@ -2,11 +2,6 @@
 # Deploying: the pair placed as one, the registry made to take it up, and what it serves compared; where
 # that is not the new one, the old pair comes back. `settle` ends it, `revert` undoes it, each on the
 # operator's word.
-#
-# In $STATE/registry/<path of the certificate>/:
-#   record  the certificate that certkit last put there: while it stands, the pair is certkit's own
-#   due     a deployment was begun and is not settled
-#   old.1 old.2 before plan   for the way back: the pair, what was served, what was done; only while due
 
 # ours PATH: the pair is judged by its certificate, so that nothing of a key is kept for this.
 ours() { [ "$PAIR" = ours ]; }
@@ -96,107 +91,27 @@ needed() {
   [ "$OPENSSL" = yes ] && [ "$SERVED" != "$S_WANT" ]
 }
 
-# keep: for the way back. While a deployment is due, what it kept is what was last known to be served;
-# CUT=yes then.
-keep() {
-  CUT=
-  if [ -f "$DUE" ]; then
-    CUT=yes
-    return
-  fi
-  k_said=$( (umask 077 && mkdir -p "$SHELF") 2>&1) || fail_io "$SHELF" "$k_said"
-  rm -f "$SHELF/old.1" "$SHELF/old.2"
-  for k_n in 1 2; do
-    get "f_state_$k_n"
-    [ "$GOT" = file ] || continue
-    get "f_real_$k_n"
-    shelve "$GOT" "$SHELF/old.$k_n"
-  done
-  k_said=$( (umask 077 && printf '%s\n' "$SERVED" | cat >"$SHELF/before" &&
-    printf '%s\n' "$PLAN" | cat >"$SHELF/plan" && : >"$DUE") 2>&1) || fail_io "$SHELF" "$k_said"
-  durable "$DUE"
-}
-
-# swap: the key first; until the registry is restarted, it goes on with what it has read.
+# swap: the key first; until the registry is restarted, it goes on with what it has read. Nothing comes between
+# the two, so that a power cut finds both or none as good as always.
 swap() {
   trap '' HUP PIPE TERM INT
   MADE=
+  LATER=yes
   for w_n in 2 1; do
     get "f_action_$w_n"
     [ "$GOT" = write ] || continue
     get "f_real_$w_n"
     w_path=$GOT
     w_said=$(mv -f "${w_path%/*}/.certkit-$N-$w_n" "$w_path" 2>&1) || {
-      put_back
+      # What this run alone has begun ends here.
+      put_back && [ -z "$CUT" ] && forget_old
       fail_io "$w_path" "$w_said"
     }
     durable "${w_path%/*}"
     put "f_action_$w_n" changed
   done
-}
-
-forget_old() {
-  rm -f "$DUE" "$SHELF/old.1" "$SHELF/old.2" "$SHELF/before" "$SHELF/plan"
-  durable "$SHELF"
-}
-
-# put_back: the pair, and the container, as they were before.
-put_back() {
-  p_failed=
-  for p_n in 1 2; do
-    get "f_path_$p_n"
-    p_temp=${GOT%/*}/.certkit-$N-old
-    if [ -f "$SHELF/old.$p_n" ]; then
-      if cp -p "$SHELF/old.$p_n" "$p_temp" && relabel "$p_temp" "$GOT" && mv -f "$p_temp" "$GOT"; then :; else
-        rm -f "$p_temp"
-        p_failed=yes
-      fi
-    else
-      rm -f "$GOT" || p_failed=yes
-    fi
-    sync "${GOT%/*}" || sync
-  done 2>/dev/null
-  if [ "$S_WAY" = container ]; then
-    if has_container "$S_NAME-certkit-old"; then
-      engine rm -f "$S_NAME"
-      engine rename "$S_NAME-certkit-old" "$S_NAME" || p_failed=yes
-    elif [ "$1" = create ]; then
-      engine rm -f "$S_NAME"
-    fi
-  fi >/dev/null 2>&1
-  [ -z "$p_failed" ]
-}
-
-# go_back: put back, start again, and wait for what was served before. Sets WORD.
-go_back() {
-  WORD=rolled_back
-  b_before=$(cat "$SHELF/before" 2>/dev/null)
-  b_plan=$(cat "$SHELF/plan" 2>/dev/null)
-  b_old=
-  [ "$OPENSSL" = no ] || [ ! -f "$SHELF/old.1" ] || b_old=$(fingerprint <"$SHELF/old.1")
-  b_had=
-  [ ! -f "$SHELF/old.1" ] || b_had=yes
-  put_back "$b_plan" || WORD=rollback_failed
-  forget_old
-  PLAN=restart
-  if [ "$b_plan" = create ] || { [ -z "$b_had" ] && [ "${b_before:--}" = - ]; }; then return; fi
-  b_why=$WHY
-  activate
-  # What was not served before need not come up again.
-  if [ "${b_before:--}" != - ] && [ "$S_WAY" != files ]; then
-    until_served "$b_before" ${b_old:+"$b_old"} || WORD=rollback_failed
-  fi
-  WHY=$b_why
-}
-
-settle() {
-  get f_path_1
-  (umask 077 && mkdir -p "$SHELF") 2>/dev/null
-  shelve "$GOT" "$SHELF/record"
-  forget_old
-  [ "$S_WAY" != container ] || ! has_container "$S_NAME-certkit-old" ||
-    engine rm -f "$S_NAME-certkit-old" >/dev/null 2>&1
-  :
+  LATER=
+  to_disk
 }
 
 result() {
@@ -245,7 +160,7 @@ main() {
   if [ "$O_CHECK" = 1 ] || [ "$m_word" = unchanged ]; then
     tell_files
     say "served $SERVED"
-    if [ "$O_CHECK" = 0 ] && ! [ -f "$SHELF/record" ]; then
+    if [ "$O_CHECK" = 0 ] && ! settled; then
       lock "$O_WAIT"
       settle
     fi
@@ -288,4 +203,4 @@ main() {
   result "$WORD"
 }
 
-data | main
+main

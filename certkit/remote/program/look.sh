@@ -14,4 +14,4 @@ main() {
   finish 0
 }
 
-data | main
+main

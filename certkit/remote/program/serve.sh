@@ -16,8 +16,13 @@ S_SPEC=
 S_IMAGE=
 for s_key in NAME PROJECT SERVICE UNIT COMMAND HOST; do put "S_$s_key" ''; done
 
+# serve_load: as `load`.
 serve_load() {
-  while IFS= read -r LINE; do
+  IFS=$NL
+  # shellcheck disable=SC2086 # split at newlines only, and globbing is off
+  set -- $P
+  shift "$PROGRAM_LINES"
+  for LINE; do
     case $LINE in
       '|'*)
         d_blob=$d_blob${d_first-$NL}${LINE#?}
@@ -68,6 +73,8 @@ serve_load() {
       *) fail internal "$KEY" 'unknown key' ;;
     esac
   done
+  IFS=' 	
+'
   OPENSSL=no
   ! has openssl || OPENSSL=yes
 }
@@ -181,10 +188,6 @@ fetch() {
 # run_it: a new container.
 run_it() { call "$S_LIMIT" "$S_ENGINE$NL$S_ARGS"; }
 
-# old_stopped: the container that a new one stands in for. A daemon that starts, after a power cut, starts
-# both of them, and the old one would hold the port.
-old_stopped() { ! has_container "$S_NAME-certkit-old" || engine stop "$S_NAME-certkit-old"; }
-
 # activate: make the registry take up its files. Bounded; what is said goes to a file, since a daemon
 # that a script starts would keep a pipe, and with it the operator's connection, open.
 activate() {
@@ -203,7 +206,7 @@ activate() {
         if [ -n "$(compose ps -q "$S_SERVICE")" ]; then compose restart "$S_SERVICE"; else compose up -d "$S_SERVICE"; fi
         ;;
       container.create) old_stopped && run_it ;;
-      container.recreate) engine rename "$S_NAME" "$S_NAME-certkit-old" && old_stopped && run_it ;;
+      container.recreate) stand_aside && old_stopped && run_it ;;
       container.*) old_stopped && engine restart "$S_NAME" ;;
       *) engine restart "$S_NAME" ;;
     esac
