@@ -34,10 +34,10 @@ if [ -e {HOLD} ] && printf '%s\\n' "$tool $*" | grep -q -E -f {HOLD}; then
 fi
 exec "/usr/bin/$tool" "$@"
 """
-_TOOLS = ("/usr/local/sbin/docker", "/usr/local/sbin/sync")
+_TOOLS = ("/usr/local/sbin/docker", "/usr/local/sbin/mv", "/usr/local/sbin/sync")
 
 KEY_STAGED = rf"^sync {FOLDER}/\.certkit-[^/]*-2$"
-KEY_ALONE_REPLACED = rf"^sync {FOLDER}$"
+KEY_ALONE_REPLACED = rf"^mv -f {FOLDER}/\.certkit-[^/]*-1 {FOLDER}/server.crt$"
 MOMENTS = {
     "nothing-written": "^docker ps -q",
     "certificate-staged": rf"^sync {FOLDER}/\.certkit-[^/]*-1$",
