@@ -64,7 +64,6 @@ def moments(
     if reason and required("ssh"):
         need("ssh", reason)
     found = [] if reason else _writes(host, number, afresh)
-    assert found or reason, "a phase that writes nothing"
     if host.shell != "dash" and not reason:
         return found
     _stand_in(host, daemons or {})
