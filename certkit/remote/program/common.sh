@@ -125,7 +125,8 @@ guard() {
   g_dog=$!
   wait "$g_child" 2>/dev/null
   g_status=$?
-  kill "$g_dog" 2>/dev/null
+  # Not TERM: what a run must not be ended by, its children ignore.
+  kill -KILL "$g_dog" 2>/dev/null
   wait "$g_dog" 2>/dev/null
   [ "$g_status" -lt 128 ] || g_status=124
   return "$g_status"

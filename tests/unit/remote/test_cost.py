@@ -6,13 +6,14 @@ import resource
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from certkit.names import RegistryReference
-from certkit.remote.program import place
+from certkit.remote.program import place, text_of
 from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.state import HostState, RuntimeChoice
 
@@ -68,3 +69,22 @@ def test_processes_are_few(make_host: Callable[..., Any]) -> None:
     assert ran() == [*fresh, "sync", "sync"]
     # One `cat` takes in the program, the other one reads all files and their records.
     assert ran() == ["cat", "cat", "date", "ls"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+def test_a_bound_costs_no_time_where_there_is_no_timeout(shell: str) -> None:
+    """A watch of the shell's own, which signals do not end, slept a second for each command."""
+    words = shlex.split(shell)
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{words[0]} is not installed here; CI installs it")
+    script = (
+        text_of(("common",))
+        + b"""
+        trap '' HUP PIPE TERM INT
+        G_TIMEOUT=no
+        for n in 1 2 3 4 5 6 7 8 9 10; do guard 30 true || exit; done
+    """
+    )
+    began = time.monotonic()
+    subprocess.run([*words], input=script, check=True)
+    assert time.monotonic() - began < 6  # 10 s as it was, 0.1 s as it is
