@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags
@@ -13,6 +15,8 @@ from certkit.inventory.folding import count, fold_names
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_LOOK_SECONDS = 0.2
 
 
 def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
@@ -27,7 +31,11 @@ def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
     say(console, f"{sentence}.")
     say(console, "The files are done. --yes goes on without asking; --restart safe spares them.")
     try:
-        answer = console.input("Go on? [y/N] ", markup=False)
+        console.print("Go on? [y/N] ", end="", markup=False)
+        # A signal just before a read that blocks would be handled after it, at the next key.
+        while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+            pass
+        answer = input()
     except EOFError:
         return False
     except KeyboardInterrupt:
