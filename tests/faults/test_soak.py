@@ -52,7 +52,7 @@ def test_many_distributes_in_one_process(lab: Lab) -> None:
     references = (RegistryReference.parse(lab.registry),)
     closed = free_port()
     seen = []
-    for number in range(_WARM + rounds(12)):
+    for number in range(_WARM + rounds(10)):
         hosts: list[Host] = list(load(lab.directory / "hosts.yaml").hosts)
         dice.shuffle(hosts)
         # Some machines are new, one is away, and now and then the trust goes again.
