@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from certkit.errors import InputError
+from certkit.paths import expanded
 
 MAX_BYTES = 4096
 """A secret's file larger than this, in bytes, is some other file given by mistake."""
@@ -73,18 +74,13 @@ def read_secret_file(path: Path, what: str) -> Secret:
     """
     name = f"{what} {path}"
     try:
-        descriptor = os.open(path.expanduser(), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(expanded(path), os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}", "check the path") from None
     try:
         mode = os.fstat(descriptor).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise InputError(f"{name} is not a file", "check the path")
-        if mode & 0o077:
-            raise InputError(
-                f"others can get at {name}: it has mode {stat.S_IMODE(mode):04o}",
-                f"chmod 600 {shlex.quote(str(path))}",
-            )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
     finally:
@@ -100,6 +96,12 @@ def read_secret_file(path: Path, what: str) -> Secret:
         raise InputError(f"{name} is empty", "write the secret into it")
     if "\n" in text or "\0" in text:
         raise InputError(f"{name} does not hold one secret on one line", "check the path")
+    if mode & 0o077:
+        # Last: a file that holds no secret, given by mistake, may have to be readable.
+        raise InputError(
+            f"others can get at {name}: it has mode {stat.S_IMODE(mode):04o}",
+            f"chmod 600 {shlex.quote(str(path))}",
+        )
     return Secret(text)
 
 

@@ -126,7 +126,7 @@ def _registry(
     registry: str | None, home: Path | None
 ) -> tuple[RegistryFiles | None, tuple[RegistryReference, ...]]:
     """Return what the home has for a registry, if anything, and its names."""
-    from certkit.home.home import Home, home_path
+    from certkit.home.home import Home, find_in, home_path
     from certkit.names import RegistryReference
 
     path = home_path(home)
@@ -134,5 +134,5 @@ def _registry(
         files = Home.open(path).sole_registry()
         return files, files.references
     reference = RegistryReference.parse(registry)
-    found = Home.open(path).find(reference) if path.exists() else None
+    found = find_in(path, reference)
     return found, (reference,) if found is None else found.references

@@ -33,6 +33,7 @@ from certkit.home.registry import RegistryFiles
 from certkit.inventory.inventory import Inventory
 from certkit.inventory.model import Host, Overrides
 from certkit.names import RegistryReference
+from certkit.paths import expanded
 from certkit.pki.bundle import TrustBundle
 from certkit.secret import Secret
 from certkit.transport.connection import Connector
@@ -260,7 +261,7 @@ def _load(flags: Flags) -> Inventory:
             "name the hosts' file with -i FILE or CERTKIT_INVENTORY",
         )
     if flags.identity_file is not None:
-        _check_identity(flags.identity_file.expanduser())
+        _check_identity(expanded(flags.identity_file))
     overrides = Overrides(flags.user, flags.port, flags.identity_file)
     return load(path, overrides=overrides, registry_host=flags.registry_host)
 

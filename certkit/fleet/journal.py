@@ -22,6 +22,7 @@ import platformdirs
 from certkit.errors import InputError
 from certkit.fleet.events import Event, HostFinished
 from certkit.fleet.report import HostResult, Outcome
+from certkit.paths import expanded
 from certkit.runtimes.state import HostState
 
 SCHEMA = "certkit.run/1"
@@ -35,7 +36,7 @@ _DONE = frozenset({Outcome.UNCHANGED, Outcome.CHANGED})
 def state_directory() -> Path:
     """Where runs are recorded: ``CERTKIT_STATE``, else the user's state directory."""
     path = os.environ.get(ENVIRONMENT) or platformdirs.user_state_dir("certkit", appauthor=False)
-    return Path(path).expanduser() / "runs"
+    return expanded(path) / "runs"
 
 
 def payload_digest(state: HostState, extra: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,39 @@ def home_path(option: Path | None = None) -> Path:
         raise HomeError(f"{path} is not a usable path: {error}") from error
 
 
+def is_home(path: Path) -> bool:
+    """Whether a home is there, usable or not.
+
+    To be asked before `check_directory`: its cure, a ``chmod`` or ``chown``, would be the ruin of
+    ``/etc`` or ``/tmp``, given by mistake.
+
+    Raises:
+        HomeError: Nobody but the directory's owner can tell.
+    """
+    try:
+        return stat.S_ISDIR((path / _REGISTRIES).lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError as error:
+        raise HomeError(
+            f"cannot look into {path}: {error.strerror}",
+            "run certkit as its owner, or name another place with --home",
+        ) from error
+    except OSError as error:
+        raise unusable("cannot look into", path, error) from error
+
+
+def find_in(path: Path, reference: RegistryReference) -> RegistryFiles | None:
+    """The registry that a home, which need not be there, has for a reference or alias, or None.
+
+    Raises:
+        HomeError: Something else is there, or the home is unusable.
+    """
+    if not is_home(path) and not os.path.lexists(path):
+        return None
+    return Home.open(path).find(reference)
+
+
 class Home:
     """A home that exists and that nobody else can get into.
 
@@ -64,13 +98,13 @@ class Home:
         Raises:
             HomeError: There is none, or it is lax or somebody else's.
         """
-        if not path.exists():
-            raise HomeError(f"there is no home at {path}", "make one with certkit init")
-        check_directory(path)
-        if not (path / _REGISTRIES).exists():
+        if not is_home(path):
+            if not os.path.lexists(path):
+                raise HomeError(f"there is no home at {path}", "make one with certkit init")
             raise HomeError(
                 f"{path} is not a certkit home", "name it with --home, or make one: certkit init"
             )
+        check_directory(path)
         check_directory(path / _REGISTRIES)
         home = cls(path)
         if any(is_change_pending(directory) for directory in home._directories()):
@@ -92,17 +126,17 @@ class Home:
         missing = [parent for parent in (path, *path.parents) if not os.path.lexists(parent)]
         for directory in reversed(missing):
             _make(directory)
-        check_directory(path)
-        try:
-            strangers = {entry.name for entry in path.iterdir()} - {_JOURNAL, _LOCK}
-        except OSError as error:
-            raise unusable("cannot read", path, error) from error
-        if _REGISTRIES not in strangers:
+        if not is_home(path):
+            try:
+                strangers = {entry.name for entry in path.iterdir()} - {_JOURNAL, _LOCK}
+            except OSError as error:
+                raise unusable("cannot read", path, error) from error
             if strangers:
                 raise HomeError(
                     f"{path} is not a certkit home and not empty",
                     "name an empty or new directory with --home",
                 )
+            check_directory(path)
             _make(path / _REGISTRIES)
         return cls.open(path)
 

@@ -11,12 +11,12 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 
 from certkit.errors import InputError
 from certkit.inventory.model import Host
 from certkit.inventory.places import GrammarError, shown, suggest
 from certkit.inventory.ranges import expand, has_range, is_ipv6
+from certkit.paths import expanded
 
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]*):([0-9]*))\]")
 _GLOB = re.compile(r"[*?]|\[[^\]]*\]")
@@ -217,7 +217,7 @@ class _Index:
                 f"{flag} '{shown(term)}': a file of hosts cannot follow {sign}",
                 "exclude it with: --exclude @FILE",
             )
-        path = Path(term[1:]).expanduser()
+        path = expanded(term[1:])
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:

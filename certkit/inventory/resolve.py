@@ -19,6 +19,7 @@ from certkit.inventory.model import Become, Host, Overrides, Timeouts
 from certkit.inventory.places import GrammarError, Place, shown
 from certkit.inventory.ssh.answer import translate
 from certkit.inventory.ssh.config import Answer, Query, SshConfig
+from certkit.paths import expanded
 
 _DIRECT = frozenset(
     (
@@ -229,7 +230,7 @@ def _override_layer(overrides: Overrides) -> Layer:
         flag = "--user" if "user" not in layer and overrides.user is not None else "--port"
         raise InputError(f"{flag}: {error.message}", error.hint) from None
     if overrides.identity_file is not None:
-        path = overrides.identity_file.expanduser()
+        path = expanded(overrides.identity_file)
         layer["identity_files"] = ((path,), Place("--identity-file"))
     return layer
 

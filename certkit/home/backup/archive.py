@@ -31,6 +31,7 @@ from certkit.home.disk.files import (
 )
 from certkit.home.home import Home
 from certkit.home.keys.passphrase import PassphraseSources
+from certkit.paths import expanded
 from certkit.pki.bundle import time_text
 from certkit.secret import Secret
 
@@ -94,7 +95,7 @@ def refuse_place(home: Home, path: Path) -> Path:
     Raises:
         InputError: It exists, or lies inside the home.
     """
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     if os.path.lexists(path):
         raise _exists(path)
     if home.path in path.resolve().parents:
@@ -117,7 +118,7 @@ def read_backup(path: Path, passphrase: Secret) -> dict[str, tuple[bytes, int]]:
         HomeError: The passphrase is wrong.
     """
     try:
-        with path.expanduser().open("rb") as file:
+        with expanded(path).open("rb") as file:
             sealed = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from error

@@ -13,6 +13,7 @@ from cryptography import x509
 from certkit.errors import HomeError, InputError
 from certkit.home.keys.keyfile import decode_key, key_protection
 from certkit.home.keys.passphrase import PassphraseSources
+from certkit.paths import expanded
 from certkit.pki.bundle import parse_certificates
 from certkit.pki.keys import PrivateKey
 from certkit.pki.reading import load_certificate
@@ -122,7 +123,7 @@ def _key(path: Path, passphrases: PassphraseSources) -> PrivateKey:
 
 
 def _lax(path: Path) -> tuple[str, ...]:
-    mode = path.expanduser().stat().st_mode
+    mode = expanded(path).stat().st_mode
     # A pipe has a mode too, and nobody else can open it.
     if not stat.S_ISREG(mode) or not mode & 0o077:
         return ()
@@ -134,7 +135,7 @@ def _lax(path: Path) -> tuple[str, ...]:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.expanduser().open("rb") as file:
+        with expanded(path).open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from None

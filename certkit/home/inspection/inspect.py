@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from datetime import datetime
@@ -12,13 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from certkit.errors import CertkitError, HomeError, InputError
-from certkit.home.home import Home
+from certkit.home.home import Home, find_in, is_home
 from certkit.home.inspection.served import fetch_served
 from certkit.home.inspection.shape import Inspection, Kind, Pairs, Section, describe_all, section
 from certkit.home.inspection.under_way import under_way
 from certkit.home.keys.keyfile import key_protection
 from certkit.home.registry import AUTHORITY_KEY, MODES, REQUEST, RegistryFiles
 from certkit.names import RegistryReference
+from certkit.paths import expanded
 from certkit.pki.bundle import fingerprint, parse_certificates
 from certkit.pki.describe import describe_certificate
 from certkit.pki.keys import describe_key
@@ -46,10 +48,16 @@ def inspect_target(target: str | None, home: Path, *, live: bool, now: datetime)
     """
     if target is None:
         return inspect_home(Home.open(home), now)
-    path = Path(target).expanduser()
-    if not live and path.is_dir():
+    path = expanded(target)
+    # Path.is_dir raises where a directory above may not be entered, or the name is too long.
+    if not live and os.path.isdir(path):  # noqa: PTH112
+        if not is_home(path):
+            raise InputError(
+                f"{path} is a directory and not a certkit home",
+                "name a file in it, a registry, or host:port",
+            )
         return inspect_home(Home.open(path.resolve()), now)
-    if not live and path.exists():
+    if not live and os.path.exists(path):  # noqa: PTH110
         return inspect_file(path, now)
     try:
         reference = RegistryReference.parse(target)
@@ -57,10 +65,10 @@ def inspect_target(target: str | None, home: Path, *, live: bool, now: datetime)
         if live:
             raise
         raise InputError(
-            f"there is no file {_printable(target)}, and {error.message}",
+            f"there is no file {_printable(target)} to be read, and {error.message}",
             error.hint or "name a file, a registry, or host:port",
         ) from error
-    files = Home.open(home).find(reference) if home.exists() else None
+    files = find_in(home, reference)
     if files is not None and not live:
         return inspect_registry(files, now)
     return inspect_live(reference, files, now)

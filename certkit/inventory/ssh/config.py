@@ -22,6 +22,7 @@ from typing import NamedTuple
 from certkit.errors import InputError
 from certkit.inventory.places import shown
 from certkit.inventory.ssh.stanzas import Said, Stanzas, scan
+from certkit.paths import expanded
 from certkit.secret import environment_for_children
 
 SECONDS = 10.0
@@ -242,7 +243,7 @@ def expand_path(text: str, query: Query, hostname: str, user: str, port: int) ->
     path = re.sub(r"%(.)", token, path)
     if path == "~" or path.startswith("~/"):
         path = _home() + path[1:]
-    return Path(path).expanduser() if path.startswith("~") else Path(path)
+    return expanded(path)
 
 
 @lru_cache(maxsize=1)

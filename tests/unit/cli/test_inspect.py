@@ -46,6 +46,13 @@ def test_json(target: list[str], certkit: Command) -> None:
     assert ran.json["kind"] in {"home", "registry", "certificate"}
 
 
+def test_a_directory_in_place_of_a_file_is_bad_input(certkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir(mode=0o755)
+    ran = certkit("inspect", "certs")
+    assert ran.code == 2 and "certs is a directory and not a certkit home" in ran.err
+    assert "chmod" not in ran.err
+
+
 def test_a_certificate_that_waits_is_shown(certkit: Command) -> None:
     settled = certkit("inspect", "registry.lab:5000", "-o", "json").json
     assert settled["waiting"] is None and settled["rotation"] is None
@@ -101,3 +108,9 @@ def test_what_cannot_be_shown(target: str, code: int, certkit: Command, tmp_path
 
 def test_no_home_is_three(certkit: Command, tmp_path: Path) -> None:
     assert certkit("inspect", "--home", tmp_path / "none").code == 3
+
+
+@pytest.mark.parametrize("target", ["~nobody-here/x.crt", "a" * 300, "no/such/file"])
+def test_a_file_that_cannot_be_there_is_bad_input(target: str, certkit: Command) -> None:
+    ran = certkit("inspect", target)
+    assert ran.code == 2 and "there is no file" in ran.err, ran.err

@@ -162,10 +162,14 @@ def test_a_password_file_without_a_password(tmp_path: Path, text: str) -> None:
     path = tmp_path / "p"
     path.write_text(text)
     path.chmod(0o600)
-    with pytest.raises(InputError):
-        gather(login_file=path)
-    with pytest.raises(InputError, match="cannot read"):
-        gather(login_file=tmp_path / "none")
+    for mode in (0o600, 0o644):
+        path.chmod(mode)
+        with pytest.raises(InputError) as caught:
+            gather(login_file=path)
+        assert "chmod" not in caught.value.hint, "it may be /etc/passwd"
+    for missing in (tmp_path / "none", Path("~nobody-here/p")):
+        with pytest.raises(InputError, match="cannot read"):
+            gather(login_file=missing)
 
 
 def test_without_a_terminal_nothing_prompts(monkeypatch: pytest.MonkeyPatch) -> None:

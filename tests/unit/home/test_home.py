@@ -63,10 +63,34 @@ def test_a_directory_with_other_things_is_not_taken(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match="not a certkit home"):
         Home.open(tmp_path / "documents")
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(HomeError, match="not a directory"):
+    with pytest.raises(HomeError, match="Not a directory"):
         Home.create(tmp_path / "file")
     with pytest.raises(HomeError, match="there is no home"):
         Home.open(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_directory_given_by_mistake_is_not_to_be_changed(mode: int, tmp_path: Path) -> None:
+    """A chmod 700 of /etc or /tmp, pasted as root, breaks the machine."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "passwd").write_bytes(b"x")
+    (tmp_path / "etc").chmod(mode)
+    for take in (Home.open, Home.create):
+        with pytest.raises(HomeError, match="not a certkit home") as caught:
+            take(tmp_path / "etc")
+        assert "chmod" not in caught.value.hint and "chown" not in caught.value.hint
+
+
+def test_somebody_elses_directory_is_not_to_be_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc").mkdir(mode=0o700)
+    (tmp_path / "etc" / "passwd").write_bytes(b"x")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    for take in (Home.open, Home.create):
+        with pytest.raises(HomeError, match="not a certkit home") as caught:
+            take(tmp_path / "etc")
+        assert "chown" not in caught.value.hint
 
 
 def test_an_empty_private_directory_is_taken(tmp_path: Path) -> None:
