@@ -1,36 +1,26 @@
 """Keeps the memory of a run, which holds passphrases and keys, out of core files.
 
-A kernel that pipes cores into a program (core(5), "Piping core dumps to a program") leaves the
-limit to that program; systemd-coredump keeps it.
+On Linux by prctl(2) and not by a limit: PR_SET_DUMPABLE holds as well where the kernel pipes cores
+into a program such as systemd-coredump, which a limit does not (core(5)), and ends with an exec, so
+that a child, and a daemon that it restarts, is left to the caller's limit. Nor does another process
+of the same user read the memory then.
 """
 
 from __future__ import annotations
 
+import ctypes
 import resource
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 
-_lock = threading.Lock()
-_callers: list[tuple[int, int]] = []
+# linux/prctl.h
+_PR_SET_DUMPABLE = 4
 
 
 def forbid_core_files() -> None:
-    """Set this process's own limit on core files to 0 bytes."""
-    limits = resource.getrlimit(resource.RLIMIT_CORE)
-    _callers.append(limits)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, limits[1]))
-
-
-@contextmanager
-def core_limit_of_the_caller() -> Iterator[None]:
-    """Start a child within: the limit is inherited, even by a daemon that the child restarts."""
-    if not _callers:
-        yield
-        return
-    with _lock:
-        resource.setrlimit(resource.RLIMIT_CORE, _callers[0])
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_CORE, (0, _callers[0][1]))
+    """Have no core of this process written, whatever it ends of; children may leave theirs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    else:
+        # What this machine starts inherits it; daemons that certkit restarts run on Linux.
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

@@ -10,7 +10,6 @@ import signal
 import subprocess
 from collections.abc import Iterator
 
-from certkit.core_files import core_limit_of_the_caller
 from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
 from certkit.remote.exchange import Exchange
@@ -157,8 +156,7 @@ class LocalConnection:
     @contextlib.contextmanager
     def _start(self, command: Command) -> Iterator[PipeProcess]:
         try:
-            with core_limit_of_the_caller():
-                process = PipeProcess(command.argv)
+            process = PipeProcess(command.argv)
         except OSError as error:
             raise HostError(
                 ErrorKind.SHELL if command.argv[0] == "sh" else ErrorKind.SUDO,

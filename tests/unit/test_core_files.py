@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
-RUN = """
-import resource, subprocess
-from certkit.core_files import core_limit_of_the_caller, forbid_core_files
+from tests.cores import allow_core_files, dropped, need_core_files
+
+CRASH = """
+import os
+
+from certkit.core_files import forbid_core_files
+
+forbid_core_files()
+os.abort()
+"""
+CHILD = r"""
+import sys
+
+from certkit.core_files import forbid_core_files
 from certkit.transport.local import PipeProcess
 
-resource.setrlimit(resource.RLIMIT_CORE, (4096, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 forbid_core_files()
-print(resource.getrlimit(resource.RLIMIT_CORE)[0])
-with core_limit_of_the_caller():
-    child = PipeProcess(("sh", "-c", "ulimit -S -c"))
+child = PipeProcess(("sh", "-c", r'cd "$1" && sh -c "kill -ABRT \$\$"; :', "sh", sys.argv[1]))
 while (heard := child.read(9)) is not None:
-    print(heard[0].decode(), end="")
+    print(*(stream.decode() for stream in heard))
 child.close()
-print(resource.getrlimit(resource.RLIMIT_CORE)[0])
 """
 
 
-def test_a_child_has_the_limit_of_whoever_called() -> None:
-    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, check=False)
-    assert done.stdout.split() in (["0", "8", "0"], ["0", "4", "0"]), done
+def test_no_core_of_a_run(tmp_path: Path) -> None:
+    need_core_files(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", CRASH], cwd=tmp_path, preexec_fn=allow_core_files, text=True
+    )
+    assert not dropped(process)
+
+
+def test_what_a_run_starts_may_drop_one(tmp_path: Path) -> None:
+    need_core_files(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=allow_core_files,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    assert "core dumped" in done.stdout, done
