@@ -226,15 +226,14 @@ main() {
   [ "$m_status" != 124 ] || say 'reason hung'
   say "journal $(journal "$m_since")"
   m_word=rolled_back
-  m_stuck=
   m_up=yes
   targets
   if [ -n "$TARGETS" ]; then
     if put_back; then
-      say restored
+      say 'restored yes'
     else
-      m_word=rollback_failed
-      m_stuck=yes
+      say 'restored no'
+      m_word=stuck
     fi
   else
     # Nothing of certkit's is new to this daemon; one more try, on the same files.
@@ -250,12 +249,13 @@ main() {
   else
     m_up=
   fi
+  # What could not be put back now stays due, and so does its way back.
+  [ "$m_word" = stuck ] || rm -f "$DUE"
   if [ -n "$m_up" ]; then
-    rm -f "$DUE" "$BEGUN"
+    rm -f "$BEGUN"
   else
-    # Certkit has left it down, so the next run starts it; and puts back what could not be put back now.
+    # Certkit has left it down, so the next run starts it.
     m_word=rollback_failed
-    [ -n "$m_stuck" ] || rm -f "$DUE"
   fi
   result "$m_word"
   finish 0
