@@ -118,8 +118,15 @@ def _table(console: Console, found: Inventory, hosts: Sequence[Host]) -> None:
 
 
 def _columns(console: Console, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from certkit.cli.words import say
+    from certkit.cli.words import is_narrow, say
 
+    if is_narrow(console):
+        for first, *others in rows:
+            say(console, first, "bold")
+            for head, cell in zip(heads[1:], others, strict=True):
+                if cell not in ("", "-"):
+                    say(console, f"  {head.lower()} {cell}" if head else f"  {cell}")
+        return
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     for number, row in enumerate((heads, *rows)):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -53,13 +53,18 @@ def say_plain(console: Console, text: str = "", style: str = "") -> None:
     say(console, f"{'  ' if text.startswith('  ') else ''}{plain(text)}", style)
 
 
+def is_narrow(console: Console) -> bool:
+    """Whether it is a terminal that columns would break on."""
+    return console.is_terminal and console.width < _ALIGN_UP_TO
+
+
 def say_pairs(console: Console, pairs: Iterable[tuple[str, str]], indent: int = 2) -> None:
     """Print label and text pairs in two columns; one below the other on a narrow terminal."""
     from rich.text import Text
 
     listed = list(pairs)
     width = max((len(label) for label, _ in listed), default=0)
-    narrow = console.is_terminal and console.width < _ALIGN_UP_TO
+    narrow = is_narrow(console)
     for label, text in listed:
         line = Text(" " * indent)
         line.append(label if narrow else label.ljust(width), style="dim")

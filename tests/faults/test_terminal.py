@@ -7,12 +7,14 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ pytestmark = pytest.mark.timeout(180)
 
 MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Any of 8, 16, 256 or all colours, of letters or of what is behind them.
+HUE = re.compile(r"\x1b\[([0-9;]*;)?(3|4|9|10)[0-8][0-9;]*m")
 
 
 @pytest.fixture(scope="module")
@@ -32,31 +36,56 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _as_it_was(lab: Lab) -> Iterator[None]:
+    """One test that fails leaves no slow machine and no lock to the next one."""
+    yield
+    for name, machine in lab.machines.items():
+        for file in ("slow", "containers"):
+            lab.at(name, file).unlink(missing_ok=True)
+        machine.wait_until_idle()
+
+
 class Terminal:
-    """A command on a terminal of its own, which is also its controlling one."""
+    """A command on a terminal of its own, which is also its controlling one.
+
+    When the block is left, the command and whatever it has started are gone.
+    """
 
     def __init__(
         self, lab: Lab, arguments: Sequence[str], columns: int = 80, **environment: str
     ) -> None:
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.before = termios.tcgetattr(theirs)
+        self._ours, self._theirs = pty.openpty()
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.before = termios.tcgetattr(self._theirs)
 
         def controlling() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self.seen = ""
+        wanted = {"TERM": "xterm-256color", **environment}
         self.process = lab.start(
             arguments,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
             text=False,
             start_new_session=True,
             preexec_fn=controlling,
-            env={**lab.environment, "TERM": "xterm-256color", **environment},
+            env={key: value for key, value in lab.environment.items() if key != "NO_COLOR"}
+            | wanted,
         )
-        self._theirs = theirs
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # It leads a process group of its own, which may still have members when it is gone.
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        os.close(self._ours)
+        os.close(self._theirs)
 
     def read(self, until: str = "", seconds: float = 60) -> str:
         """Read until this is seen, or until the command has ended."""
@@ -78,18 +107,16 @@ class Terminal:
         status = self.process.wait(10)
         echo = termios.ECHO | termios.ICANON
         assert termios.tcgetattr(self._theirs)[3] & echo == self.before[3] & echo
-        os.close(self._ours)
-        os.close(self._theirs)
         assert "Traceback" not in self.seen and "defect" not in self.seen, self.seen
         return status
 
 
 def test_ctrl_c_at_a_passphrase(lab: Lab, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    terminal = Terminal(lab, ["init", "other.lab:5000", "--home", str(home)])
-    terminal.read("assphrase")
-    terminal.type("secret\x03")
-    assert terminal.end() == 130
+    with Terminal(lab, ["init", "other.lab:5000", "--home", str(home)]) as terminal:
+        terminal.read("assphrase")
+        terminal.type("secret\x03")
+        assert terminal.end() == 130
     assert "secret" not in terminal.seen
     assert not list(home.glob("registries/*"))
 
@@ -98,10 +125,10 @@ def test_ctrl_c_at_the_question_leaves_every_daemon_alone(lab: Lab) -> None:
     for name in lab.machines:
         lab.forget(name)
         lab.put(name, "containers", "one\n")
-    terminal = Terminal(lab, lab.arguments("distribute"))
-    terminal.read("[y/N]")
-    terminal.type("\x03")
-    assert terminal.end() == 130
+    with Terminal(lab, lab.arguments("distribute")) as terminal:
+        terminal.read("[y/N]")
+        terminal.type("\x03")
+        assert terminal.end() == 130
     assert [lab.restarts(name) for name in lab.machines] == [0, 0]
     for name in lab.machines:
         lab.at(name, "containers").unlink()
@@ -116,15 +143,15 @@ def test_ctrl_c_in_a_restart(lab: Lab, times: int) -> None:
     for name in lab.machines:
         lab.forget(name)
         lab.put(name, "slow")
-    terminal = Terminal(lab, lab.arguments("distribute", "--wave", "1"))
-    deadline = time.monotonic() + 60
-    while lab.restarts("web-01") + lab.restarts("web-02") == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    for _ in range(times):
-        terminal.type("\x03")
-        time.sleep(0.5)
-    assert terminal.end() == 130
+    with Terminal(lab, lab.arguments("distribute", "--wave", "1")) as terminal:
+        deadline = time.monotonic() + 60
+        while lab.restarts("web-01") + lab.restarts("web-02") == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        for _ in range(times):
+            terminal.type("\x03")
+            time.sleep(0.5)
+        assert terminal.end() == 130
     for name in lab.machines:
         lab.at(name, "slow").unlink()
         lab.machines[name].wait_until_idle()
@@ -134,32 +161,60 @@ def test_ctrl_c_in_a_restart(lab: Lab, times: int) -> None:
     assert [lab.restarts(name) for name in lab.machines] == [1, 1]
 
 
-def drawn(terminal: Terminal) -> list[str]:
-    """The lines as they stand at the end, without colours; progress is drawn over itself."""
-    text = COLOUR.sub("", terminal.seen)
-    return [MOVES.sub("", line).split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
-
-
-@pytest.mark.parametrize("command", ["distribute", "status", "verify", "inspect", "inventory"])
-def test_forty_columns(lab: Lab, command: str) -> None:
-    words = ["inspect", "--home", str(lab.home)] if command == "inspect" else lab.arguments(command)
+def words_of(lab: Lab, command: str) -> list[str]:
+    if command == "inspect":
+        return ["inspect", "--home", str(lab.home)]
     if command == "inventory":
-        words = ["inventory", "-i", str(lab.directory / "hosts.yaml")]
-    terminal = Terminal(lab, words, columns=40)
-    # There is no registry, so verify proves nothing.
-    assert terminal.end() in (0, 1, 4)
-    text = " ".join("\n".join(drawn(terminal)).split())
-    assert ("registry.lab" if command == "inspect" else "web-") in text
+        return ["inventory", "-i", str(lab.directory / "hosts.yaml")]
+    return lab.arguments(*command.split())
 
 
-def test_no_color_and_dumb(lab: Lab) -> None:
-    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        terminal = Terminal(lab, lab.arguments("status"), **environment)
-        assert terminal.end() in (0, 4)
-        if "TERM" in environment:
-            assert "\x1b" not in terminal.seen
-        else:
-            assert not re.search(r"\x1b\[[0-9;]*3[0-9]", terminal.seen)
+def drawn(terminal: Terminal) -> tuple[list[str], list[str]]:
+    """What was drawn over itself, and the lines that stand at the end; both without colours."""
+    text = COLOUR.sub("", terminal.seen).replace("\r\n", "\n")
+    lines = [MOVES.sub("", line).split("\r") for line in text.split("\n")]
+    return [piece for line in lines for piece in line[:-1]], [line[-1] for line in lines]
+
+
+ROW = re.compile(r"\S {2,}\S")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("command", ["distribute", "status", "verify", "inventory"])
+def test_no_table_and_no_bar_is_wider_than_the_terminal(
+    lab: Lab, command: str, columns: int
+) -> None:
+    """Else its rows break, and a bar is drawn below itself. Sentences and commands may be wider."""
+    with Terminal(lab, words_of(lab, command), columns) as terminal:
+        # There is no registry, so verify proves nothing.
+        assert terminal.end() == (1 if command == "verify" else 0)
+    over, lines = drawn(terminal)
+    rows = [line for line in lines if ROW.search(line)]
+    assert bool(rows) == (columns == 80), lines
+    assert any(re.match(r"web-(01|\[01-02\])( |:|$)", line) for line in lines), lines
+    assert bool(over) == (command != "inventory")
+    for line in (*rows, *over):
+        assert len(line) <= columns, line
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_labels_stand_above_their_texts_on_a_narrow_terminal(lab: Lab, columns: int) -> None:
+    with Terminal(lab, words_of(lab, "inspect"), columns) as terminal:
+        assert terminal.end() == 0
+    [label] = [line for line in drawn(terminal)[1] if line.startswith("  authority's key")]
+    assert (label == "  authority's key") == (columns == 40)
+
+
+@pytest.mark.parametrize("command", ["status", "distribute --check"])
+def test_colours_only_where_they_are_wanted(lab: Lab, command: str) -> None:
+    seen = {}
+    for mode in ({}, {"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        with Terminal(lab, words_of(lab, command), **mode) as terminal:
+            terminal.end()
+        seen["".join(mode)] = terminal.seen
+    assert HUE.search(seen[""]), "nothing would be seen of the others"
+    assert not HUE.search(seen["NO_COLOR"])
+    assert "\x1b" not in seen["TERM"]
 
 
 READERS: tuple[tuple[str, ...], ...] = (
