@@ -8,7 +8,7 @@ from certkit.inventory.model import Host, RestartPolicy, Settings
 from certkit.remote.report import RuntimeReport
 
 DEFAULT_RESTART: RestartPolicy = "changed"
-MEANWHILE = "restarted meanwhile by another run"
+MEANWHILE = "no restart is due any more: another run, or somebody by hand, saw to it meanwhile"
 STOPPED = "its daemon did not answer and was left alone; it reads the trust when it is started"
 
 

@@ -167,7 +167,6 @@ def _restart_one(one: _Restart, index: int) -> tuple[Problem | None, Outcome]:
             ),
             Outcome.FAILED,
         )
-    hung = " in time" if done.reason == "hung" else ""
     if done.result == "restarted":
         job.amend(index, restarted=True)
         if one.doubled:
@@ -176,34 +175,39 @@ def _restart_one(one: _Restart, index: int) -> tuple[Problem | None, Outcome]:
     if done.result == "refused":
         _note(job, index, [MEANWHILE if done.reason == "done" else STOPPED])
         return None, Outcome.CHANGED
-    if done.reason == "command":
-        what = "the command that should restart {} failed; {}"
-        how = "it runs, on its old files" if done.restored else "it runs"
-        return (
-            Problem(
-                ErrorKind.DAEMON,
-                what.format(name, how),
-                "see the last log lines in the report, and try restart_command on the host",
-            ),
-            Outcome.ROLLED_BACK if done.result == "rolled_back" else Outcome.FAILED,
-        )
-    if done.result == "rolled_back":
-        return (
-            Problem(
-                ErrorKind.DAEMON,
-                f"restarted {name}, which did not come back{hung}; it runs on its old files again",
-                "see its last log lines in the report, or `journalctl -u` on the host",
-            ),
-            Outcome.ROLLED_BACK,
-        )
+    again = f"certkit {'remove' if job.state.removes else 'distribute'}"
     return (
-        Problem(
-            ErrorKind.DAEMON,
-            f"restarted {name}, which did not come back{hung}, not even on its old files",
-            "log in and see what its service manager says",
-        ),
-        Outcome.FAILED,
+        Problem(ErrorKind.DAEMON, _how_it_ended(name, done), _what_next(done, again)),
+        Outcome.ROLLED_BACK if done.result == "rolled_back" else Outcome.FAILED,
     )
+
+
+def _how_it_ended(name: str, done: RestartReport) -> str:
+    hung = " in time" if done.reason == "hung" else ""
+    what = f"restarted {name}, which did not come back{hung}"
+    if done.reason == "command":
+        what = f"the command that should restart {name} failed"
+    if done.result != "rollback_failed":
+        what += "; it runs"
+    if done.restored is None:
+        return what
+    if not done.restored:
+        return f"{what}, and not all of its old files could be put back"
+    not_even = "not even " if done.result == "rollback_failed" else ""
+    return f"{what}, {not_even}on its old files"
+
+
+def _what_next(done: RestartReport, again: str) -> str:
+    if done.result == "rollback_failed":
+        return f"log in and see what its service manager says; the next `{again}` starts it as well"
+    if done.result == "stuck":
+        return (
+            "see its last log lines in the report, and what keeps its files from being written; "
+            f"the next `{again}` restarts it once more"
+        )
+    if done.reason == "command":
+        return "see the last log lines in the report, and try restart_command on the host"
+    return "see its last log lines in the report, or `journalctl -u` on the host"
 
 
 def _note(job: Job, index: int, lines: Sequence[str]) -> None:

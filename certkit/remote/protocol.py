@@ -25,7 +25,7 @@ def decode_restart(stdout: bytes, nonce: str) -> RestartReport:
     result: RestartReport | None = None
     journal: list[str] = []
     reason = ""
-    restored = False
+    restored: bool | None = None
     for line in _without_errors(lines_of(stdout, nonce)):
         words = line.rest.split(" ")
         if line.key == "journal":
@@ -33,7 +33,7 @@ def decode_restart(stdout: bytes, nonce: str) -> RestartReport:
         elif line.key == "reason":
             reason = clean(line.rest)
         elif line.key == "restored":
-            restored = True
+            restored = line.rest == "yes"
         elif line.key == "restart" and len(words) >= 3:
             if words[1] not in get_args(RestartResult):
                 raise nonsense(f"restart {words[1]}")

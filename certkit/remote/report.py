@@ -7,7 +7,7 @@ from typing import Literal
 
 from certkit.errors import HostError
 
-RestartResult = Literal["restarted", "rolled_back", "rollback_failed", "refused"]
+RestartResult = Literal["restarted", "rolled_back", "stuck", "rollback_failed", "refused"]
 SettingsKind = Literal["file", "missing", "link", "other", "unreadable", "relative"]
 
 
@@ -110,14 +110,16 @@ class RestartReport:
 
     Attributes:
         name: The runtime; `user` as in `RuntimeReport`.
-        result: ``rolled_back`` means the old files are back and the daemon runs on them.
+        result: ``rolled_back`` means the old files are back and the daemon runs on them; ``stuck``
+            that it runs, and old files could not be put back; ``rollback_failed`` that it does not.
         seconds: How long it took until the daemon answered.
         journal: The daemon's last log lines when it did not come back.
         reason: ``stopped`` (refused: it was not running, and reads the files when it starts),
             ``done`` (refused: not due any more), ``replaced`` (the same, and a look showed that
             other trust stands there by now), ``hung`` (the restart did not end in time) or
             ``command`` (the restart failed, and the daemon answers nevertheless); empty otherwise.
-        restored: Whether the old files are back, all of them.
+        restored: Whether the old files are back, all of them; None where there were none to put
+            back.
     """
 
     name: str
@@ -126,7 +128,7 @@ class RestartReport:
     seconds: float
     journal: tuple[str, ...] = ()
     reason: str = ""
-    restored: bool = False
+    restored: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Machine:
     beside: tuple[RuntimeReport, ...] = ()
     meanwhile: str = ""
     reason: str = ""
-    restored: bool = False
+    restored: bool | None = None
     settings: SettingsReport | None = None
     retires: tuple[RetireResult, RetireWhy] = ("retired", "")
 

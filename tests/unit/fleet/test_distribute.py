@@ -138,11 +138,27 @@ def test_a_rolled_back_host_tells_its_journal_and_keeps_nothing_changed() -> Non
     assert result.runtimes[0].changed == ()
 
 
-def test_a_daemon_that_stays_down_is_a_failure() -> None:
-    fleet = fleet_of(1, restart="rollback_failed")
-    result = run(fleet)["web-01"]
+@pytest.mark.parametrize(
+    ("restored", "told"),
+    [
+        (None, "did not come back"),
+        (True, "did not come back, not even on its old files"),
+        (False, "did not come back, and not all of its old files could be put back"),
+    ],
+)
+def test_a_daemon_that_stays_down_is_a_failure(restored: bool | None, told: str) -> None:
+    result = run(fleet_of(1, restart="rollback_failed", restored=restored))["web-01"]
     assert result.outcome is Outcome.FAILED
-    assert "not even on its old files" in (result.error or pytest.fail()).message
+    assert result.error is not None and result.error.message == f"restarted docker, which {told}"
+    assert "the next `certkit distribute` starts it" in result.error.hint
+
+
+def test_a_daemon_that_came_up_on_the_new_files_is_told_as_up() -> None:
+    result = run(fleet_of(1, restart="stuck", restored=False))["web-01"]
+    assert result.outcome is Outcome.FAILED and result.runtimes[0].changed == (PATH,)
+    assert result.error is not None
+    assert "; it runs, and not all of its old files could be put back" in result.error.message
+    assert "restarts it once more" in result.error.hint
 
 
 def test_hosts_that_are_gone_do_not_stop_the_rest() -> None:
@@ -228,7 +244,8 @@ def test_what_another_run_restarted_is_not_restarted_again() -> None:
     assert fleet.names("restart") == []
     assert (result.outcome, result.error) == (Outcome.CHANGED, None)
     assert not result.runtimes[0].restarted
-    assert "restarted meanwhile by another run" in result.runtimes[0].notes
+    [note] = result.runtimes[0].notes
+    assert "another run, or somebody by hand, saw to it" in note
     assert run(fleet_of(1, meanwhile="restarted"), "always")["web-01"].runtimes[0].restarted
 
 

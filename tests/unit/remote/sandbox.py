@@ -77,7 +77,8 @@ case "$*" in
 esac
 """
 
-# Starts unless a trust file says BAD; refuses to start again after a failure until reset.
+# Starts unless a trust file says BAD, and where it is flaky the second time only; refuses to start
+# again after a failure until reset.
 _SYSTEMCTL = r"""#!/bin/sh
 echo "$*" >>/state/log
 case "$*" in
@@ -89,7 +90,8 @@ case "$*" in
   'restart docker')
     [ ! -f /state/failed ] || { echo 'start request repeated too quickly' >&2; exit 1; }
     rm -f /state/running
-    if grep -q BAD /etc/docker/certs.d/*/ca.crt 2>/dev/null || [ -f /state/broken ]; then
+    if grep -q BAD /etc/docker/certs.d/*/ca.crt 2>/dev/null || [ -f /state/broken ] ||
+      rm /state/flaky 2>/dev/null; then
       if [ -f /state/hang ]; then sleep 30; fi
       touch /state/failed
       echo 'Job for docker.service failed.' >&2

@@ -150,11 +150,8 @@ def test_a_daemon_that_no_start_brings_back_is_started_by_the_next_run(host: Any
     assert left(host) == (False, False)
 
 
-def test_what_could_not_be_put_back_is_by_the_next_run(make_host: Callable[..., Any]) -> None:
-    host = make_host("dash")
-    place(host, wanted(GOOD))
-    restart(host, wanted(GOOD))
-    place(host, wanted(BAD))
+def stuck(host: Any) -> None:
+    """Nothing below /etc/docker can be written any more, while /state/stuck is there."""
     for tool in ("cp", "mv", "rm"):
         host.fake(
             tool,
@@ -162,6 +159,14 @@ def test_what_could_not_be_put_back_is_by_the_next_run(make_host: Callable[..., 
             f'  [ ! -f /state/stuck ] || exit 1 ;;\nesac\nexec /usr/bin/{tool} "$@"\n',
         )
     host.state("stuck")
+
+
+def test_what_could_not_be_put_back_is_by_the_next_run(make_host: Callable[..., Any]) -> None:
+    host = make_host("dash")
+    place(host, wanted(GOOD))
+    restart(host, wanted(GOOD))
+    place(host, wanted(BAD))
+    stuck(host)
     report = restart(host, wanted(BAD))
     assert (report.result, report.restored) == ("rollback_failed", False)
     assert host.at(CA).read_bytes() == BAD
@@ -170,6 +175,31 @@ def test_what_could_not_be_put_back_is_by_the_next_run(make_host: Callable[..., 
     assert restart(host, wanted(BAD)).result == "rolled_back"
     assert host.at(CA).read_bytes() == GOOD
     assert host.at("/state/running").exists()
+    assert left(host) == (False, False)
+
+
+def test_a_daemon_that_runs_on_what_could_not_be_put_back_stays_due(
+    make_host: Callable[..., Any],
+) -> None:
+    host = make_host("dash")
+    place(host, wanted(GOOD))
+    restart(host, wanted(GOOD))
+    new = b"NEW\n"
+    place(host, wanted(new))
+    stuck(host)
+    # The first start fails, and the second one works.
+    host.state("flaky")
+    report = restart(host, wanted(new))
+    assert (report.result, report.restored) == ("stuck", False)
+    assert host.at(CA).read_bytes() == new
+    assert host.at("/state/running").exists()
+    assert left(host) == (True, False)
+    host.at("/state/stuck").unlink()
+    host.state("flaky")
+    seen = place(host, wanted(new)).runtimes[0]
+    assert (seen.daemon, seen.restart_due, seen.files[0].result) == (True, True, "same")
+    assert restart(host, wanted(new)).result == "rolled_back"
+    assert host.at(CA).read_bytes() == GOOD
     assert left(host) == (False, False)
 
 
@@ -257,7 +287,7 @@ def test_a_restart_command_that_fails_is_no_dead_daemon(host: Any) -> None:
     assert "trying" in report.journal
     assert not host.at(CA).exists()
     again = restart(host, state)
-    assert (again.result, again.reason, again.restored) == ("rolled_back", "command", False)
+    assert (again.result, again.reason, again.restored) == ("rolled_back", "command", None)
 
 
 def test_what_is_no_longer_due_is_not_restarted_again(host: Any) -> None:
