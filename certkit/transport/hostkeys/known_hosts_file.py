@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,26 +63,48 @@ def append_new(path: Path) -> Iterator[Record]:
     Raises:
         HostError: ``host_key``, the file cannot be written.
     """
-    try:
+    with _recording(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _unusable(f"cannot record a new key in {path}: {error.strerror}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _recording(path):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
 
         def record(name: str, key: str, *, hashed: bool) -> None:
             shown = hash_name(name, secrets.token_bytes(20)) if hashed else name.lower()
-            # A last line without its newline would otherwise swallow ours.
-            size = os.fstat(descriptor).st_size
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            line = f"{shown} {key}\n".encode()
-            os.write(descriptor, b"\n" + line if torn else line)
-            os.fsync(descriptor)
+            with _recording(path):
+                _append_line(descriptor, f"{shown} {key}\n".encode())
 
         yield record
     finally:
         os.close(descriptor)
+
+
+def _append_line(descriptor: int, line: bytes) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        # /dev/null, by which ssh is told to remember nothing.
+        os.write(descriptor, line)
+        return
+    size = status.st_size
+    # A last line without its newline would otherwise swallow ours.
+    if size > 0 and os.pread(descriptor, 1, size - 1) != b"\n":
+        line = b"\n" + line
+    written = os.write(descriptor, line)
+    if written < len(line):
+        # Half a key would later be told as a changed one.
+        if os.fstat(descriptor).st_size == size + written:
+            os.ftruncate(descriptor, size)
+        raise OSError(errno.ENOSPC, "there is no room for it")
+    os.fsync(descriptor)
+
+
+@contextmanager
+def _recording(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unusable(f"cannot record a new key in {path}: {error.strerror}") from error
 
 
 def _unusable(reason: str) -> HostError:

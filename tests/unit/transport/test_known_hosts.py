@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import os
+import resource
 import shutil
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from certkit.errors import ErrorKind, HostError
+from certkit.inventory.model import Host
 from certkit.transport.hostkeys.known_hosts import KnownHosts, hash_name, host_names
+from certkit.transport.hostkeys.lookup import KnownFiles
 from tests.tiers import need
 
 
@@ -165,3 +171,36 @@ def test_ten_thousand_hashed_lines_are_linear() -> None:
         return best
 
     assert seconds(large) < 30 * seconds(small)
+
+
+@pytest.fixture
+def room() -> Iterator[Callable[[int], None]]:
+    """Bounds how long a file may grow, in bytes; as a full disk does, which may take a part."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("more", [0, 1, 60])
+def test_no_room_for_a_new_key_is_told_and_leaves_the_file(
+    more: int, room: Callable[[int], None], tmp_path: Path
+) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(before := f"other.example {key(1)}\n# torn")
+    blob = base64.b64decode(key(2).split()[1])
+    host = Host(name="web-01", address="web-01.example", user="root")
+    room(len(before) + more)
+    with pytest.raises(HostError, match=f"cannot record a new key in {file}") as caught:
+        KnownFiles(file).record(host, "web-01.example", blob)
+    assert caught.value.kind is ErrorKind.HOST_KEY and not caught.value.retryable
+    assert file.read_text() == before
+    room(4096)
+    KnownFiles(file).record(host, "web-01.example", blob)
+    assert file.read_text() == f"{before}\nweb-01.example {key(2)}\n"
+
+
+def test_a_new_key_is_not_remembered_where_that_is_asked_for() -> None:
+    blob = base64.b64decode(key(2).split()[1])
+    host = Host(name="web-01", address="web-01.example", user="root")
+    [entry] = KnownFiles(Path(os.devnull)).record(host, "web-01.example", blob).plain
+    assert entry.blob == blob
