@@ -6,7 +6,6 @@ it runs, so that ``--help`` and shell completion answer at once.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
@@ -17,7 +16,7 @@ import typer
 
 from certkit import __version__
 from certkit.cli.commands import OPTIONS, Commands
-from certkit.cli.render.output import STDERR, STDOUT
+from certkit.cli.render.output import STDERR, STDOUT, ClosedStream
 from certkit.core_files import forbid_core_files
 from certkit.errors import CertkitError, ExitCode
 
@@ -29,6 +28,10 @@ app = typer.Typer(
     "4 attention, 130 interrupted.",
     **OPTIONS,
 )
+
+
+# What typer prints itself, such as --help, does not go by way of STDOUT.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
 def _version(asked: bool) -> None:
@@ -64,6 +67,8 @@ def _ready_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or cast("TextIO", ClosedStream())
+    sys.stderr = sys.stderr or cast("TextIO", ClosedStream())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
             stream.reconfigure(errors="backslashreplace")
@@ -80,11 +85,11 @@ def run() -> int:
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED.value
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        STDOUT.abandon()
         return ExitCode.FAILED.value
     except OSError as error:
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.filename is None and error.errno in _UNWRITABLE:
+            STDOUT.abandon()
             _say(f"standard output could not be written: {error.strerror}", "")
             return ExitCode.FAILED.value
         return _defect(error)
@@ -108,9 +113,7 @@ def _usage(error: Exception) -> int:
     show, status = getattr(error, "show", None), getattr(error, "exit_code", None)
     if not callable(show) or not isinstance(status, int):
         return 0
-    with contextlib.suppress(OSError):
-        show()
-    STDERR.write("")  # what could not be shown must not fail once more at exit
+    show(file=STDERR)
     return status
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import sys
 from typing import Literal, TextIO
@@ -23,13 +25,9 @@ class StandardStream:
         """Write, or drop the text once that has failed; never raises for it."""
         if self._ended:
             return 0
-        stream = self._stream
-        if stream is None:  # closed by the caller: >&-
-            self._end("it is closed")
-            return 0
         try:
-            stream.write(text)
-            stream.flush()
+            self._stream.write(text)
+            self._stream.flush()
         except BrokenPipeError:
             self._end("")
         except OSError as error:
@@ -41,12 +39,12 @@ class StandardStream:
 
     def isatty(self) -> bool:
         """Whether somebody looks at it."""
-        return self._stream is not None and self._stream.isatty()
+        return self._stream.isatty()
 
     @property
     def encoding(self) -> str:
         """How its text becomes bytes."""
-        return "utf-8" if self._stream is None else self._stream.encoding
+        return self._stream.encoding or "utf-8"
 
     def lost(self) -> str:
         """Return why something was lost, and begin anew.
@@ -58,24 +56,40 @@ class StandardStream:
         trouble, self._trouble, self._ended = self._trouble, "", False
         return trouble
 
-    @property
-    def _stream(self) -> TextIO | None:
-        # Looked up each time: whoever runs a command in a process of his own may exchange it.
-        stream: TextIO | None = getattr(sys, self._name)
-        return stream
-
-    def _end(self, trouble: str) -> None:
-        self._ended = True
-        self._trouble = trouble
-        if self._stream is None:
-            return
-        # Python would complain once more when it flushes what is left at exit.
+    def abandon(self) -> None:
+        """Let go of what could not be written; Python would complain once more at exit."""
         with contextlib.suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             try:
                 os.dup2(nowhere, self._stream.fileno())
             finally:
                 os.close(nowhere)
+
+    @property
+    def _stream(self) -> TextIO:
+        # Looked up each time: whoever runs a command in a process of his own may exchange it.
+        stream: TextIO = getattr(sys, self._name)
+        return stream
+
+    def _end(self, trouble: str) -> None:
+        self._ended = True
+        self._trouble = trouble
+        self.abandon()
+
+
+class ClosedStream(io.TextIOBase):
+    """In place of a stream that the caller has closed (``>&-``), where Python has None.
+
+    What prints nothing to None without a word, as typer does for ``--help``, fails here.
+    """
+
+    def write(self, text: str) -> int:
+        """Fail.
+
+        Raises:
+            OSError: Always.
+        """
+        raise OSError(errno.EBADF, "it is closed")
 
 
 STDOUT = StandardStream("stdout")

@@ -52,6 +52,22 @@ def test_what_cannot_be_written_is_told(place: Path, words: list[str]) -> None:
         assert "defect" not in ran.stderr and "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize("words", [["--help"], ["status", "--help"], ["--version"]])
+@pytest.mark.parametrize("where", [">&-", ">/dev/full"])
+def test_help_that_nobody_gets_is_told_alike(place: Path, words: list[str], where: str) -> None:
+    ran = run(place, f'exec "$@" {where}', words)
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stderr.startswith("error: standard output could not be written: "), ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_a_wrong_option_is_never_told_on_standard_output(place: Path, where: str) -> None:
+    """Somebody's program is to read a document there."""
+    ran = run(place, f'exec "$@" {where}', ["status", "-o", "json", "--typo"])
+    assert ran.returncode == 2 and ran.stdout == "" and ran.stderr == ""
+
+
 def test_a_reader_that_leaves_has_what_it_wanted(place: Path) -> None:
     ran = run(place, '{ "$@"; echo "ended $?" >&2; } | true', ["inspect", "-o", "json"])
     assert "ended 0" in ran.stderr
