@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from certkit.secret import Secret
 from certkit.transport.hostkeys.certificate import blob_type
 from certkit.transport.options import PassphrasePrompt
+from certkit.transport.reading import read_file
 from certkit.transport.without_invoke import paramiko
 
 _KINDS: tuple[tuple[type, type[paramiko.PKey]], ...] = (
@@ -32,6 +33,7 @@ _KINDS: tuple[tuple[type, type[paramiko.PKey]], ...] = (
     (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
     (rsa.RSAPrivateKey, paramiko.RSAKey),
 )
+# Anything larger is no key file; in bytes.
 _LARGEST_FILE = 1024 * 1024
 
 
@@ -75,7 +77,7 @@ class KeyFiles:
 
     def _read(self, path: Path, passphrase: Secret | None) -> paramiko.PKey:
         try:
-            data = read_small(path)
+            data = read_file(path, _LARGEST_FILE)
         except FileNotFoundError as error:
             raise KeyFileError("is not there") from error
         except OSError as error:
@@ -109,16 +111,10 @@ def with_certificate(key: paramiko.PKey, certificate: bytes) -> paramiko.PKey:
 def public_blob(path: Path) -> bytes | None:
     """Return the key or certificate in a ``.pub`` file in wire format; None where there is none."""
     try:
-        words = read_small(path).split(None, 2)
+        words = read_file(path, _LARGEST_FILE).split(None, 2)
         return base64.b64decode(words[1], validate=True)
     except (OSError, IndexError, binascii.Error):
         return None
-
-
-def read_small(path: Path) -> bytes:
-    """Read a key file; anything larger than a megabyte is none."""
-    with path.open("rb") as file:
-        return file.read(_LARGEST_FILE)
 
 
 def _parse(data: bytes, passphrase: bytes | None) -> paramiko.PKey:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,6 +60,19 @@ def open_to_all(keys: Path) -> Iterator[Sshd]:
 @pytest.mark.parametrize("name", ["ed25519", "ecdsa", "rsa", "rsa_pem", "ecdsa_pkcs8"])
 def test_kinds_of_keys(name: str, keys: Path, open_to_all: Sshd, connector: Connector) -> None:
     assert works(connector, open_to_all, identity_files=(keys / name,))
+
+
+def test_a_key_through_a_pipe_serves_all_hosts(
+    keys: Path, open_to_all: Sshd, connector: Connector
+) -> None:
+    """As of ``--identity-file <(pass show key)``, which can be read only once."""
+    reader, writer = os.pipe()
+    os.write(writer, (keys / "ed25519").read_bytes())
+    os.close(writer)
+    files = (Path(f"/dev/fd/{reader}"),)
+    for name in ("web-01", "web-02"):
+        assert works(connector, open_to_all, identity_files=files, name=name)
+    os.close(reader)
 
 
 @pytest.mark.parametrize("name", ["encrypted", "encrypted_pem"])
@@ -132,12 +147,16 @@ def test_user_certificate_beside_the_key(
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
-    while not path.exists():
-        assert process.poll() is None
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
-    yield path
-    process.terminate()
-    process.wait()
+    try:
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        yield path
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def add(key: Path) -> str:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from certkit.errors import ErrorKind, HostError
 from certkit.transport.hostkeys.known_hosts import KnownHosts, hash_name
+from certkit.transport.reading import read_file
 
 # More than a hundred thousand hosts; beyond this it is no known_hosts file.
 _LARGEST_FILE = 256 * 1024 * 1024
@@ -41,8 +42,7 @@ def read_files(files: Iterable[Path]) -> KnownHosts:
     database = KnownHosts()
     for path in files:
         try:
-            with path.open("rb") as file:
-                text = file.read(_LARGEST_FILE + 1)
+            text = read_file(path, _LARGEST_FILE + 1)
         except FileNotFoundError:
             continue
         except OSError as error:

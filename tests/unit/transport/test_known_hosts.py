@@ -21,6 +21,8 @@ from certkit.transport.hostkeys.known_hosts import KnownHosts, hash_name, host_n
 from certkit.transport.hostkeys.lookup import KnownFiles
 from tests.tiers import need
 
+HOST = Host(name="web-01", address="web-01.example", user="root")
+
 
 def key(number: int, kind: str = "ssh-ed25519") -> str:
     name = kind.encode()
@@ -188,19 +190,17 @@ def test_no_room_for_a_new_key_is_told_and_leaves_the_file(
     file = tmp_path / "known_hosts"
     file.write_text(before := f"other.example {key(1)}\n# torn")
     blob = base64.b64decode(key(2).split()[1])
-    host = Host(name="web-01", address="web-01.example", user="root")
     room(len(before) + more)
     with pytest.raises(HostError, match=f"cannot record a new key in {file}") as caught:
-        KnownFiles(file).record(host, "web-01.example", blob)
+        KnownFiles(file).record(HOST, "web-01.example", blob)
     assert caught.value.kind is ErrorKind.HOST_KEY and not caught.value.retryable
     assert file.read_text() == before
     room(4096)
-    KnownFiles(file).record(host, "web-01.example", blob)
+    KnownFiles(file).record(HOST, "web-01.example", blob)
     assert file.read_text() == f"{before}\nweb-01.example {key(2)}\n"
 
 
 def test_a_new_key_is_not_remembered_where_that_is_asked_for() -> None:
     blob = base64.b64decode(key(2).split()[1])
-    host = Host(name="web-01", address="web-01.example", user="root")
-    [entry] = KnownFiles(Path(os.devnull)).record(host, "web-01.example", blob).plain
+    [entry] = KnownFiles(Path(os.devnull)).record(HOST, "web-01.example", blob).plain
     assert entry.blob == blob
