@@ -86,13 +86,14 @@ def test_accept_new_by_many_threads_writes_one_line(sshd: Sshd, tmp_path: Path) 
     known = tmp_path / "known_hosts"
     connector = open_connector(ConnectorOptions(known_hosts=known, host_key_policy="accept-new"))
     threads = [
-        threading.Thread(target=lambda: connector.connect(sshd.host_entry()).close())
+        threading.Thread(target=lambda: connector.connect(sshd.host_entry()).close(), daemon=True)
         for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
     connector.close()
     assert len(known.read_text().splitlines()) == 1
 
