@@ -175,7 +175,7 @@ def bounded(
             if lease.cut_off:
                 raise faults.interrupted() from error
             if lease.fired:
-                raise HostError(
+                raise faults.unreachable(
                     ErrorKind.TIMEOUT, f"did not open a channel within {seconds:g} s"
                 ) from error
             raise

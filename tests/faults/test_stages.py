@@ -1,16 +1,29 @@
-"""Servers that stall or break at every step: the wait is bounded and the failure has a name."""
+"""Servers that stall, break or lie at every step: the wait is bounded, the failure has a name."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from certkit.errors import ErrorKind, HostError
+from certkit.fleet.talk import RemoteTalk
+from certkit.names import RegistryReference
+from certkit.runtimes.catalogue import desired_state
+from certkit.runtimes.state import RuntimeChoice
+from certkit.transport import conversation, ssh
 from certkit.transport.connection import Connector
 from tests.ssh import stub
 from tests.ssh.fickle import fickle_server
+from tests.ssh.sshd import Sshd
+
+NETWORK, REFUSED, TIMEOUT = ErrorKind.NETWORK, ErrorKind.REFUSED, ErrorKind.TIMEOUT
+AUTH, HOST_KEY, SHELL = ErrorKind.AUTH, ErrorKind.HOST_KEY, ErrorKind.SHELL
+STATE = desired_state([RegistryReference.parse("registry.lab:5000")], b"", RuntimeChoice())
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -18,41 +31,59 @@ pytestmark = pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     ("mode", "kind", "retryable", "text"),
     [
-        ("silent", ErrorKind.TIMEOUT, True, "its SSH greeting within 1 s"),
-        ("reset", ErrorKind.REFUSED, True, "before its SSH greeting"),
-        ("eof", ErrorKind.REFUSED, True, "before its SSH greeting"),
-        ("http", ErrorKind.NETWORK, False, 'not as an SSH server ("HTTP/1.1 400 Bad Request")'),
-        ("busy", ErrorKind.REFUSED, True, 'SSH greeting ("Exceeded MaxStartups")'),
-        ("old", ErrorKind.NETWORK, False, "no SSH that certkit accepts"),
-        ("half a greeting", ErrorKind.REFUSED, True, "SSH greeting"),
-        ("endless greeting", ErrorKind.NETWORK, False, "not as an SSH server"),
-        ("junk", ErrorKind.NETWORK, True, "key exchange"),
-        ("huge packet", ErrorKind.NETWORK, True, "key exchange"),
-        ("empty packet", ErrorKind.NETWORK, True, "key exchange"),
-        ("forged signature", ErrorKind.HOST_KEY, False, "could not prove"),
-        ("only banner", ErrorKind.TIMEOUT, True, "its key exchange within 1 s"),
-        ("stall in kex", ErrorKind.TIMEOUT, True, "its key exchange within 1 s"),
-        ("reset in kex", ErrorKind.REFUSED, True, "during the key exchange"),
-        ("ancient kex", ErrorKind.NETWORK, False, "no SSH that certkit accepts"),
-        ("stall in login", ErrorKind.TIMEOUT, True, "the login within 1 s"),
-        ("hang up in login", ErrorKind.NETWORK, True, "during the login"),
-        ("refuse", ErrorKind.AUTH, False, "refused someone with"),
-        ("second factor", ErrorKind.AUTH, False, "wants another factor"),
+        # The greeting.
+        ("silent", TIMEOUT, True, "its SSH greeting within 1 s"),
+        ("reset", REFUSED, True, "before its SSH greeting"),
+        ("eof", REFUSED, True, "before its SSH greeting"),
+        ("half a greeting", REFUSED, True, "SSH greeting"),
+        ("busy", REFUSED, True, 'SSH greeting ("Exceeded MaxStartups")'),
+        ("http", NETWORK, False, 'not as an SSH server ("HTTP/1.1 400 Bad Request")'),
+        ("old", NETWORK, False, "no SSH that certkit accepts"),
+        ("endless greeting", NETWORK, False, "not as an SSH server"),
+        # KEXINIT.
+        ("stall at KEXINIT", TIMEOUT, True, "its key exchange within 1 s"),
+        ("reset at KEXINIT", REFUSED, True, "during the key exchange"),
+        ("hang up at KEXINIT", REFUSED, True, "during the key exchange"),
+        ("junk", NETWORK, True, "key exchange"),
+        ("huge packet", NETWORK, True, "key exchange"),
+        ("empty packet", NETWORK, True, "key exchange"),
+        ("ancient kex", NETWORK, False, "no SSH that certkit accepts"),
+        ("keys without an exchange", NETWORK, True, "broke the SSH key exchange"),
+        ("success without keys", NETWORK, True, "broke the SSH key exchange"),
+        # The host key.
+        ("stall at host key", TIMEOUT, True, "its key exchange within 1 s"),
+        ("reset at host key", REFUSED, True, "during the key exchange"),
+        ("hang up at host key", REFUSED, True, "during the key exchange"),
+        ("half a host key", NETWORK, True, "broke the SSH key exchange"),
+        ("keys without a host key", NETWORK, True, "broke the SSH key exchange"),
+        ("forged signature", HOST_KEY, False, "could not prove"),
+        # The login.
+        ("stall at auth", TIMEOUT, True, "the login within 1 s"),
+        ("reset at auth", NETWORK, True, "during the login"),
+        ("hang up at auth", NETWORK, True, "during the login"),
+        ("question unasked", NETWORK, True, "during the login"),
+        ("another service", TIMEOUT, True, "the login within 1 s"),
+        ("endless banners", TIMEOUT, True, "the login within 1 s"),
+        ("refuse", AUTH, False, "refused someone with"),
+        ("second factor", AUTH, False, "wants another factor"),
     ],
 )
 def test_connect(
     tmp_path: Path,
     connector: Connector,
+    tried: Counter[str],
     mode: str,
     kind: ErrorKind,
     retryable: bool,
     text: str,
 ) -> None:
+    tried["servers"] += 1
     with fickle_server(tmp_path, mode) as server:
         started = time.monotonic()
         with pytest.raises(HostError) as caught:
             connector.connect(server.host_entry())
         assert time.monotonic() - started < 2.5
+        server.wait_until_left()
     assert text in str(caught.value)
     assert caught.value.kind is kind
     assert caught.value.retryable is retryable
@@ -61,61 +92,131 @@ def test_connect(
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind", "text"),
+    ("mode", "kind", "retryable", "text"),
     [
-        ("hang up in channel", ErrorKind.NETWORK, "lost the connection"),
-        ("hang up in exec", ErrorKind.NETWORK, "lost the connection"),
-        ("stall in channel", ErrorKind.TIMEOUT, "did not open a channel within 1 s"),
-        ("no channel", ErrorKind.SHELL, "refuses to open a session"),
-        ("no exec", ErrorKind.SHELL, "refuses to run commands"),
-        ("never ends", ErrorKind.TIMEOUT, "did not finish within 1 s"),
-        ("mute", ErrorKind.TIMEOUT, "did not finish within 1 s"),
-        ("flood", ErrorKind.SHELL, "more than 64 MiB"),
+        # The channel. Who was let in without a login gets none.
+        ("success unasked", SHELL, False, "refuses to open a session"),
+        ("stall at channel", TIMEOUT, True, "did not open a channel within 1 s"),
+        ("reset at channel", NETWORK, True, "before anything was run"),
+        ("hang up at channel", NETWORK, True, "before anything was run"),
+        ("another channel", TIMEOUT, True, "did not open a channel within 1 s"),
+        ("data for no channel", NETWORK, True, "before anything was run"),
+        ("no channel", SHELL, False, "refuses to open a session"),
+        # The command.
+        ("reset at exec", NETWORK, True, "when the command was started"),
+        ("hang up at exec", NETWORK, True, "when the command was started"),
+        ("another command", NETWORK, True, "when the command was started"),
+        ("closed in place of started", SHELL, False, "refuses to run commands"),
+        ("no exec", SHELL, False, "refuses to run commands"),
+        ("mute", TIMEOUT, False, "did not finish within 1 s"),
+        ("never ends", TIMEOUT, False, "did not finish within 1 s"),
+        # The exit status: whatever the server said before it, how the program ended is not known.
+        ("stall at exit status", TIMEOUT, False, "did not finish within 1 s"),
+        ("no status", NETWORK, True, "before it had answered"),
+        ("reset at exit status", NETWORK, True, "before it had answered"),
+        ("hang up at exit status", NETWORK, True, "before it had answered"),
+        ("closed without status", NETWORK, True, "before it had answered"),
+        ("another's status", NETWORK, True, "before it had answered"),
+        ("killed", NETWORK, True, "before it had answered"),
     ],
 )
-def test_run(tmp_path: Path, connector: Connector, mode: str, kind: ErrorKind, text: str) -> None:
+def test_run(
+    tmp_path: Path,
+    connector: Connector,
+    tried: Counter[str],
+    mode: str,
+    kind: ErrorKind,
+    retryable: bool,
+    text: str,
+) -> None:
+    tried["servers"] += 1
     with fickle_server(tmp_path, mode) as server:
         connection = connector.connect(server.host_entry())
-        limit = 20 if mode == "flood" else 1
         started = time.monotonic()
         with pytest.raises(HostError) as caught:
-            connection.run(stub.exchange(limit=limit))
+            RemoteTalk().survey(connection, STATE, limit=1)
         connection.close()
-        assert time.monotonic() - started < limit + 1.5
+        assert time.monotonic() - started < 2.5
+        server.wait_until_left()
     assert text in str(caught.value)
     assert caught.value.kind is kind
+    assert caught.value.retryable is retryable
 
 
-def test_exec_that_is_never_answered(
-    tmp_path: Path, connector: Connector, monkeypatch: pytest.MonkeyPatch
+def test_a_command_that_is_never_started(
+    tmp_path: Path, connector: Connector, tried: Counter[str]
 ) -> None:
-    monkeypatch.setattr("certkit.transport.ssh._GRACE", 0.5)
-    with fickle_server(tmp_path, "stall in exec") as server:
+    tried["servers"] += 1
+    with fickle_server(tmp_path, "stall at exec") as server:
         connection = connector.connect(server.host_entry())
+        started = time.monotonic()
         with pytest.raises(HostError, match="did not start the command") as caught:
+            connection.run(stub.exchange(limit=0.1))
+        connection.close()
+        assert time.monotonic() - started < 0.1 + ssh._GRACE + 1.5
+        server.wait_until_left()
+    assert caught.value.kind is TIMEOUT
+
+
+def test_a_command_that_takes_no_input(
+    tmp_path: Path, connector: Connector, tried: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the one before, and as slow; that the bound is `_GRACE` is seen there."""
+    tried["servers"] += 1
+    monkeypatch.setattr(ssh, "_GRACE", 0.5)
+    with fickle_server(tmp_path, "no room") as server:
+
+        def reads_nothing(channel: paramiko.Channel, command: bytes) -> None:
+            server.stop.wait()
+
+        server.program = reads_nothing
+        connection = connector.connect(server.host_entry())
+        started = time.monotonic()
+        with pytest.raises(HostError, match=r"did not finish within 0\.5 s") as caught:
             connection.run(stub.exchange(limit=0.5))
         connection.close()
-    assert caught.value.kind is ErrorKind.TIMEOUT
+        assert time.monotonic() - started < 2.5
+        server.wait_until_left()
+    assert caught.value.kind is TIMEOUT
 
 
-@pytest.mark.parametrize("mode", ["cut", "closed without status"])
-def test_an_unknown_outcome_is_no_failure(tmp_path: Path, connector: Connector, mode: str) -> None:
-    with fickle_server(tmp_path, mode) as server:
-        connection = connector.connect(server.host_entry())
-        answer = connection.run(stub.exchange(limit=5))
-        connection.close()
-    assert answer.status is None
-    assert answer.stdout.startswith(stub.READY)
-
-
-def test_end_of_output_without_a_status(
-    tmp_path: Path, connector: Connector, monkeypatch: pytest.MonkeyPatch
+def test_a_success_without_the_last_line(
+    tmp_path: Path, connector: Connector, tried: Counter[str]
 ) -> None:
-    monkeypatch.setattr("certkit.transport.ssh._STATUS_SECONDS", 0.5)
-    with fickle_server(tmp_path, "no status") as server:
+    """An exit status of 0 proves nothing: only the program's own last line does."""
+
+    def cut_short(channel: paramiko.Channel, command: bytes) -> None:
+        found = re.search(rb"N=(\w+);", command)
+        assert found
+        # paramiko answers the request only after this thread was started.
+        time.sleep(0.05)
+        channel.sendall(b"READY-%b\n%b epoch 1700000000\n" % (found[1], found[1]))
+        channel.send_exit_status(0)
+        channel.close()
+
+    tried["servers"] += 1
+    with fickle_server(tmp_path) as server:
+        server.program = cut_short
         connection = connector.connect(server.host_entry())
-        assert connection.run(stub.exchange(limit=10)).status is None
+        with pytest.raises(HostError, match="ended before its last line") as caught:
+            RemoteTalk().survey(connection, STATE, limit=5)
         connection.close()
+        server.wait_until_left()
+    assert caught.value.kind is SHELL and caught.value.retryable
+
+
+def test_a_flood_of_output(
+    sshd: Sshd, connector: Connector, tried: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the 64 MiB of `OUTPUT_LIMIT` a window is taken each half a second.
+    monkeypatch.setattr(conversation, "OUTPUT_LIMIT", 4 * 2**20)
+    tried["servers"] += 1
+    connection = connector.connect(sshd.host_entry())
+    with pytest.raises(HostError, match="more than 4 MiB") as caught:
+        connection.run(stub.exchange("cat /dev/zero"))
+    connection.close()
+    assert caught.value.kind is SHELL
+    sshd.wait_until_idle()
 
 
 def test_curve25519_under_its_standard_name_only(tmp_path: Path, connector: Connector) -> None:

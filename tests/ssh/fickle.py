@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import select
 import socket
+import stat
 import struct
 import threading
 import time
@@ -15,23 +18,31 @@ from typing import Any
 import paramiko
 
 from certkit.inventory.model import Become, Host, Timeouts
-from certkit.transport.client import _UntimedPacketizer
+from certkit.transport.client import Client, _UntimedPacketizer
 from certkit.transport.hostkeys.certificate import key_line
 from tests.ssh import stub
+from tests.ssh.lies import LIES, STAGES
 
 PASSWORD = "correct horse"
+# A socket that lingers for no time is reset where it is closed.
+_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Fickle:
     """One server; `mode` says what goes wrong, ``""`` for nothing.
 
+    Beside the modes that are spelled out below there are those of `LIES`, and "stall at", "reset
+    at" and "hang up at" each of `STAGES`.
+
     Attributes:
         connections: How many were accepted.
         attempts: Every login attempt as (method, detail).
+        full: How many connections to other hosts it still has no room for.
         program: Sees to a command, in a thread of its own, where not as `mode` says.
     """
 
     program: Callable[[paramiko.Channel, bytes], None] | None = None
+    full = 0
 
     def __init__(self, directory: Path, mode: str = "", methods: str = "publickey") -> None:
         self.mode = mode
@@ -78,6 +89,32 @@ class Fickle:
             if isinstance(thing, threading.Thread):
                 thing.join(5)
 
+    def wait_until_left(self, seconds: float = 3) -> None:
+        """Wait until certkit has no thread and no socket here, while the server still stands."""
+        deadline = time.monotonic() + seconds
+        while callers := self._callers():
+            assert time.monotonic() < deadline, callers
+            time.sleep(0.01)
+
+    def _callers(self) -> list[object]:
+        found: list[object] = [one for one in threading.enumerate() if isinstance(one, Client)]
+        for file in Path("/proc/self/fd").iterdir():
+            # Not a socket, not connected, or closed meanwhile.
+            with suppress(OSError):
+                if not stat.S_ISSOCK(file.stat().st_mode):
+                    continue
+                with socket.socket(fileno=os.dup(int(file.name))) as sock:
+                    if sock.getpeername() == ("127.0.0.1", self.port):
+                        found.append(sock.getsockname())
+        return found
+
+    def start(self, target: Callable[..., None], *arguments: object) -> None:
+        """Run `target` in a thread that the server's end waits for."""
+        thread = threading.Thread(target=target, args=arguments, name="fickle")
+        thread.close = lambda: None  # type: ignore[attr-defined]
+        self._open.append(thread)
+        thread.start()
+
     def _accept(self) -> None:
         while not self.stop.is_set():
             try:
@@ -92,7 +129,7 @@ class Fickle:
         if self.mode == "silent":
             return
         if self.mode == "reset":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         if self.mode in ("reset", "eof"):
             sock.close()
             return
@@ -112,13 +149,10 @@ class Fickle:
             sock.close()
             return
         if self.mode == "endless greeting":
-            self._flood(sock, b"you are the next in the queue\r\n")
+            self.start(self._flood, sock, b"you are the next in the queue\r\n")
             return
         if self.mode in _AFTER_GREETING:
             sock.sendall(b"SSH-2.0-OpenSSH_9.9\r\n" + _AFTER_GREETING[self.mode])
-            return
-        if self.mode == "only banner":
-            sock.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
             return
         transport = _Transport(sock, self)
         self._open.append(transport)
@@ -126,18 +160,12 @@ class Fickle:
         if self.mode == "forged signature":
             key = _ForgedKey(vals=(key.signing_key, key.verifying_key))
         transport.add_server_key(key)
-        transport.start_server(event=threading.Event(), server=_Behaviour(self))
+        transport.start_server(event=threading.Event(), server=_Behaviour(self, transport))
 
     def _flood(self, sock: socket.socket, text: bytes) -> None:
-        def talk() -> None:
-            with suppress(OSError):
-                while not self.stop.is_set():
-                    sock.sendall(text * 50)
-
-        thread = threading.Thread(target=talk, name="fickle-flood")
-        thread.close = lambda: None  # type: ignore[attr-defined]
-        self._open.append(thread)
-        thread.start()
+        with suppress(OSError):
+            while not self.stop.is_set():
+                sock.sendall(text * 50)
 
 
 # What stands where a packet with the server's algorithms should be.
@@ -170,12 +198,24 @@ class _Transport(paramiko.Transport):
             return ("curve25519-sha256", "diffie-hellman-group16-sha512")
         return tuple(super().preferred_kex)
 
-    def _negotiate_keys(self, m: paramiko.Message) -> None:
-        if self.fickle.mode == "stall in kex":
-            self.fickle.stop.wait()
-        if self.fickle.mode == "reset in kex":
-            self.sock.close()
-        super()._negotiate_keys(m)  # type: ignore[misc]
+    def _send_message(self, data: paramiko.Message) -> None:
+        """Say it, or what `mode` puts in its place."""
+        say = super()._send_message  # type: ignore[misc]
+        kind = data.asbytes()[0]
+        fault, _, stage = self.fickle.mode.partition(" at ")
+        lie = LIES.get(self.fickle.mode)
+        if lie is not None and lie.instead_of == kind:
+            for said in lie.said:
+                say(said)
+        elif STAGES.get(stage) == kind:
+            if fault == "stall":
+                self.fickle.stop.wait()
+            if fault == "reset":
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self.close()
+            raise EOFError
+        else:
+            say(data)
 
 
 # Under its standard name, as a server that was hardened offers it.
@@ -187,8 +227,9 @@ _Transport._kex_info = {  # type: ignore[attr-defined]
 
 
 class _Behaviour(paramiko.ServerInterface):
-    def __init__(self, fickle: Fickle) -> None:
+    def __init__(self, fickle: Fickle, transport: paramiko.Transport) -> None:
         self.fickle = fickle
+        self.transport = transport
         self.factors = 0
 
     def get_allowed_auths(self, username: str) -> str:
@@ -201,10 +242,6 @@ class _Behaviour(paramiko.ServerInterface):
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         self.fickle.attempts.append(("publickey", username))
         mode = self.fickle.mode
-        if mode == "stall in login":
-            self.fickle.stop.wait()
-        if mode == "hang up in login":
-            self.fickle._open[-1].close()
         if mode in ("second factor", "key and password"):
             self.factors = 1
             return paramiko.AUTH_PARTIALLY_SUCCESSFUL
@@ -228,28 +265,37 @@ class _Behaviour(paramiko.ServerInterface):
         return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        if self.fickle.mode == "stall in channel":
-            self.fickle.stop.wait()
-        if self.fickle.mode == "hang up in channel":
-            self.fickle._open[-1].close()
         if self.fickle.mode == "no channel":
             return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        if self.fickle.mode == "stall in exec":
-            self.fickle.stop.wait()
         if self.fickle.mode == "no exec":
             return False
-        if self.fickle.mode == "hang up in exec":
-            channel.get_transport().close()
-            return True
-        target = self.fickle.program or self._run
-        thread = threading.Thread(target=target, args=(channel, command), name="fickle-exec")
-        thread.close = lambda: None  # type: ignore[attr-defined]
-        self.fickle._open.append(thread)
-        thread.start()
+        self.fickle.start(self.fickle.program or self._run, channel, command)
         return True
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        if self.fickle.full:
+            self.fickle.full -= 1
+            return paramiko.OPEN_FAILED_RESOURCE_SHORTAGE
+        self.fickle.start(self._forward, destination)
+        return paramiko.OPEN_SUCCEEDED
+
+    def _forward(self, destination: tuple[str, int]) -> None:
+        channel = self.transport.accept(5)
+        assert channel is not None
+        with channel, socket.create_connection(destination) as sock, suppress(OSError):
+            while not self.fickle.stop.is_set():
+                readable = select.select([channel, sock], [], [], 0.1)[0]
+                for source, sink in ((channel, sock), (sock, channel)):
+                    if source in readable:
+                        said = source.recv(65536)
+                        if not said:
+                            return
+                        sink.sendall(said)
 
     def _run(self, channel: paramiko.Channel, command: bytes) -> None:
         mode = self.fickle.mode
@@ -258,18 +304,12 @@ class _Behaviour(paramiko.ServerInterface):
         with suppress(OSError, EOFError, paramiko.SSHException):
             if mode != "mute":
                 channel.sendall(stub.READY + b"\n")
-            if mode == "flood":
-                while not self.fickle.stop.is_set():
-                    channel.sendall(bytes(32768))
             if mode in ("mute", "never ends"):
                 self.fickle.stop.wait()
-            if mode == "cut":
-                time.sleep(0.1)
-                channel.get_transport().close()
             if mode == "no status":
                 channel.shutdown_write()
                 self.fickle.stop.wait()
-            if mode not in ("cut", "closed without status"):
+            if mode != "closed without status":
                 channel.sendall(b"done\n")
                 channel.send_exit_status(0)
             channel.close()

@@ -97,7 +97,7 @@ def test_stall_behind_a_bastion_is_bounded_and_leaves_the_bastion(
     sshd: Sshd, connector: Connector, tmp_path: Path
 ) -> None:
     hop = sshd.host_entry(name="bastion")
-    with fickle_server(tmp_path, "stall in kex") as server:
+    with fickle_server(tmp_path, "stall at host key") as server:
         with pytest.raises(HostError, match="key exchange within 1 s") as caught:
             connector.connect(server.host_entry(jump=(hop,)))
         assert caught.value.kind is ErrorKind.TIMEOUT

@@ -136,7 +136,7 @@ def test_a_wrong_password_reaches_one_server_only(tmp_path: Path, connector: Con
 
 
 def test_a_stop_ends_the_wait_at_the_gate(tmp_path: Path, connector: Connector) -> None:
-    with fleet_of(tmp_path, live=6, mode="stall in kex") as fleet:
+    with fleet_of(tmp_path, live=6, mode="stall at host key") as fleet:
         stop = Stop()
         run = threading.Thread(target=fleet.distribute, args=(connector, stop))
         run.start()
