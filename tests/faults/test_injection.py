@@ -22,17 +22,11 @@ from tests.faults.planting import ATTACKS, COMMANDS, FIELDS, NAME, VARIABLES, an
 from tests.faults.rounds import chance, patience, rounds
 from tests.ssh.lab import Lab, lab_running
 from tests.ssh.sshd import Sshd, public, sshd_running
+from tests.ssh.sudo import write_sudo
 from tests.unit.inventory.hosts import NO_CONFIG
 
 pytestmark = pytest.mark.timeout(patience(240))
 
-# Runs what it is told to, as the real one does.
-SUDO = """#!/bin/sh
-while [ $# -gt 0 ]; do
-  case $1 in -n | -S) shift ;; -p | -u) shift 2 ;; --) shift; break ;; *) break ;; esac
-done
-exec "$@"
-"""
 # What the grammar of a field wants before anything else.
 PREFIXES = {
     **dict.fromkeys(("password_from", "key_passphrase_from"), "file:"),
@@ -182,9 +176,7 @@ def test_what_is_accepted_runs_nothing_on_a_host_either(
     become: str, lab: Lab, canary: Path, tmp_path: Path, tried: Counter[str]
 ) -> None:
     """Through all the commands, on one fleet, which is one machine under many names."""
-    sudo = lab.scripts / "web-01" / "sudo"
-    sudo.write_text(SUDO)
-    sudo.chmod(0o755)
+    write_sudo(lab.scripts / "web-01" / "sudo")
     hosts = planted(lab, canary, tmp_path, {"method": become})
     assert {name.rpartition("-")[0] for name in hosts} >= {
         *("certs-dir", "identity-file", "known-hosts-file", "password", "key-passphrase", "vars")

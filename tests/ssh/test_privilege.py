@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,36 +17,12 @@ from certkit.transport.connection import Connector
 from certkit.transport.faults import WrongPassword
 from tests.ssh import stub
 from tests.ssh.sshd import Sshd
+from tests.ssh.sudo import asking, write_sudo
+from tests.tiers import need
 
 pytestmark = pytest.mark.timeout(60)
 
-# Reads one byte at a time as sudo does, so that nothing behind the password is taken.
-SUDO = """#!/bin/sh
-record=RECORD
-prompt=no password=no
-while [ $# -gt 0 ]; do
-  case "$1" in
-    -n) prompt=never; shift;;
-    -S) prompt=stdin; shift;;
-    -p|-u) shift 2;;
-    --) shift; break;;
-    *) break;;
-  esac
-done
-BEHAVIOUR
-exec "$@"
-"""
-ASKS = """
-[ $prompt = never ] && { echo "sudo: a password is required" >&2; exit 1; }
-tries=0
-while :; do
-  IFS= read -r line || { echo "sudo: no password was provided" >&2; exit 1; }
-  echo "$line" >>$record
-  [ "$line" = "open sesame" ] && break
-  echo "Sorry, try again." >&2
-  tries=$((tries+1)); [ $tries = 3 ] && { echo "sudo: 3 incorrect attempts" >&2; exit 1; }
-done
-"""
+ASKS = asking("open sesame")
 PASSWORD = Secret("open sesame")
 
 
@@ -64,9 +40,7 @@ class Stage:
         record = self.directory / "record"
         record.touch()
         record.chmod(0o666)
-        text = SUDO.replace("BEHAVIOUR", behaviour).replace("RECORD", str(record))
-        program.write_text(text)
-        program.chmod(0o755)
+        write_sudo(program, behaviour, str(record))
         settings = Become(**{"executable": str(program), "user": "somebody-else", **become})
         values = {f: getattr(self.host, f) for f in self.host.__dataclass_fields__}
         connection = self.connector.connect(Host(**{**values, "become": settings}))
@@ -203,15 +177,13 @@ def test_already_the_user(sshd: Sshd, connector: Connector) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "dash", "csh", "tcsh", "fish", "zsh", "busybox"])
 def test_login_shells(shell: str, start_sshd: Callable[..., Sshd], connector: Connector) -> None:
-    import shutil
-
     path = shutil.which(shell)
-    if path is None or os.geteuid() != 0:
-        pytest.skip(f"no {shell}, or no right to log in with it")
+    need("ssh", None if path else f"{shell} is not installed")
     sshd = start_sshd(shell=path)
+    need("ssh", None if sshd.user == "tester" else "nobody can be given a login shell here")
     if shell == "busybox":
         link = sshd.directory / "sh"
-        link.symlink_to(path)
+        link.symlink_to(str(path))
         passwd = sshd.directory / "passwd"
         passwd.write_text(passwd.read_text().replace(f":{path}\n", f":{link}\n"))
     connection = connector.connect(sshd.host_entry())
