@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from certkit.errors import InputError
+
 
 class DocumentOutput(str, Enum):
     """What ``-o`` takes where a command prints one document."""
@@ -16,12 +18,22 @@ class DocumentOutput(str, Enum):
     JSON = "json"
 
 
+def _home(given: str) -> Path:
+    if not given:
+        # The path of no characters is the current directory, and few want a home there.
+        raise InputError(
+            "--home was given nothing", "name a directory, or leave it out; is a variable not set?"
+        )
+    return Path(given)
+
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
         "--home",
         metavar="DIR",
         envvar="CERTKIT_HOME",
+        parser=_home,
         help="Where certkit keeps authorities and keys; default: the user's data directory.",
         show_default=False,
     ),

@@ -38,7 +38,9 @@ def home_path(option: Path | None = None) -> Path:
     try:
         return path.expanduser().resolve()
     except (OSError, RuntimeError) as error:
-        raise HomeError(f"{path} is not a usable path: {error}") from error
+        raise HomeError(
+            f"{path} is not a usable path: {error}", "write it out, or name another with --home"
+        ) from error
 
 
 def is_home(path: Path) -> bool:

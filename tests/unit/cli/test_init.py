@@ -218,3 +218,20 @@ def test_a_narrow_place_breaks_nothing_to_paste(columns: str, tmp_path: Path) ->
     )
     assert ran.returncode == 0, ran.stderr
     assert any(line.strip().endswith("registry:2") for line in ran.stdout.splitlines())
+
+
+def test_an_empty_home_is_not_the_current_directory(
+    certkit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "here")
+    for command in (["init", "x.lab", "--no-passphrase"], ["status"], ["inspect"], ["rotate"]):
+        ran = certkit(*command, "--home", "")
+        assert ran.code == 2 and "--home was given nothing" in ran.err, ran
+    assert list((tmp_path / "here").iterdir()) == []
+    # As POSIX has it, a variable that is empty says nothing.
+    monkeypatch.setenv("CERTKIT_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert certkit("init", "x.lab", "--no-passphrase").code == 0
+    assert list((tmp_path / "here").iterdir()) == []

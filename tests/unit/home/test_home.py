@@ -23,6 +23,9 @@ def test_where_the_home_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert home_path(tmp_path / "option") == (tmp_path / "option").resolve()
     monkeypatch.chdir(tmp_path)
     assert home_path(Path("relative")).is_absolute()
+    with pytest.raises(HomeError, match="home directory") as caught:
+        home_path(Path("~nobody-here/x"))
+    assert "--home" in caught.value.hint
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o777])
