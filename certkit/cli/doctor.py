@@ -52,17 +52,19 @@ def doctor(
     4 with findings (or a message that --explain does not know), 1 when a host could not be
     examined.
     """
+    from certkit.cli.render import diagnosis as render
+
+    if explain is not None:
+        raise typer.Exit(render.explained(explain, output).value)
+
     from datetime import datetime, timezone
 
-    from certkit.cli.render import diagnosis as render
     from certkit.doctor.finding import Diagnosis
     from certkit.doctor.here import look
     from certkit.doctor.host import Home, judge_host
     from certkit.doctor.local import judge_here
     from certkit.home.request import Origin
 
-    if explain is not None:
-        raise typer.Exit(render.explained(explain, output).value)
     chosen = ",".join(filter(None, [flags.limit, *(host or ())])) or None
     if chosen is None:
         files, references = _registry(flags.registry, flags.home)

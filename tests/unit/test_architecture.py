@@ -155,6 +155,34 @@ def test_help_waits_for_nothing_heavy() -> None:
     assert not modules & {"certkit.cli.distribute", "certkit.cli.rotate", "certkit.cli.flags"}
 
 
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("--version", 0),
+        ("schema inventory", 0),
+        ("inventory -i {tmp}/hosts.yaml", 0),
+        ("doctor --explain x509", 4),
+        ("log --home {tmp}/home", 0),
+        ("inspect --home {tmp}/home", 0),
+        ("rotate status --home {tmp}/home", 0),
+        ("renew --if-due 1d --home {tmp}/home", 0),
+        ("backup --help", 0),
+    ],
+)
+def test_paramiko_is_imported_to_reach_hosts_and_cryptography_to_open_a_home(
+    command: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CERTKIT_STATE", str(tmp_path / "state"))
+    (tmp_path / "hosts.yaml").write_text("registry: registry.lab:5000\nhosts: [web]\n")
+    if "--home" in command:
+        loaded(
+            "init", "registry.lab:5000", f"--home={tmp_path}/home", "--no-passphrase", "-o", "json"
+        )
+    modules, _ = loaded(*command.format(tmp=tmp_path).split(), status=status)
+    assert "paramiko" not in modules
+    assert ("cryptography" in modules) == ("--home" in command)
+
+
 def test_a_quiet_run_imports_nothing_that_it_does_not_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
