@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,6 @@ from tests.ssh.lab import Lab, lab_running
 from tests.ssh.sshd import Sshd
 
 BOUNDS = Timeouts(connect=5, handshake=3, host=20, restart=3)
-LOST = {ErrorKind.NETWORK, ErrorKind.REFUSED, ErrorKind.TIMEOUT}
 BROKEN = (Outcome.FAILED, Outcome.UNREACHABLE)
 
 
@@ -98,48 +98,52 @@ def whole_exchange(lab: Lab, connector: Connector) -> dict[Direction, int]:
     return wire.carried
 
 
+def assert_finished_by_another_run(lab: Lab, wire: Wire, connector: Connector) -> None:
+    """The same command again finishes the job; a restart is neither lost nor done twice."""
+    lab.machines["web-01"].wait_until_idle()
+    assert_whole(lab)
+    again = distribute(lab, wire, connector)
+    assert again.outcome in (Outcome.CHANGED, Outcome.UNCHANGED), (wire.cut, again)
+    assert lab.certificate("web-01").read_bytes() == lab.trust, wire.cut
+    assert lab.restarts("web-01") == 1, (wire.cut, again)
+
+
 @pytest.mark.timeout(patience(120))
-def test_a_cut_at_any_byte(lab: Lab, connector: Connector) -> None:
-    machine = lab.machines["web-01"]
-    total = whole_exchange(lab, connector)
-    seen: set[ErrorKind | None] = set()
-    for cut in positions(total, rounds(12)):
+def test_a_cut_at_any_byte(lab: Lab, connector: Connector, tried: Counter[str]) -> None:
+    for cut in positions(whole_exchange(lab, connector), rounds(12)):
         lab.forget("web-01")
-        with wire_to(machine, cut) as wire:
+        with wire_to(lab.machines["web-01"], cut) as wire:
             result = distribute(lab, wire, connector)
-            machine.wait_until_idle()
-            assert_whole(lab)
-            seen.add(result.error.kind if result.error else None)
             if result.outcome in BROKEN:
-                assert result.error is not None and result.error.kind in LOST, (cut, result)
+                assert result.error is not None
+                # Refused is what comes before the login, where sshd itself may be too busy.
+                early = {ErrorKind.REFUSED} if result.outcome is Outcome.UNREACHABLE else set()
+                assert result.error.kind in {ErrorKind.NETWORK} | early, (cut, result)
             else:
                 assert result.outcome is Outcome.CHANGED, (cut, result)
-            # The same command again finishes the job; a restart is neither lost nor done twice.
-            again = distribute(lab, wire, connector)
-        assert again.outcome in (Outcome.CHANGED, Outcome.UNCHANGED), (cut, result, again)
-        assert lab.certificate("web-01").read_bytes() == lab.trust, cut
-        assert lab.restarts("web-01") == 1, (cut, result, again)
-    assert seen & LOST, "no cut was ever felt"
+            tried[f"cuts: {result.error.kind.value if result.error else 'not felt'}"] += 1
+            assert_finished_by_another_run(lab, wire, connector)
+    assert tried["cuts: not felt"] < sum(tried.values()) / 2
 
 
 @pytest.mark.timeout(patience(120))
-def test_a_cut_is_mended_by_a_retry(lab: Lab, connector: Connector) -> None:
-    total = whole_exchange(lab, connector)
-    for cut in positions(total, rounds(4)):
+def test_a_cut_is_mended_by_a_retry(lab: Lab, connector: Connector, tried: Counter[str]) -> None:
+    for cut in positions(whole_exchange(lab, connector), rounds(4)):
         lab.forget("web-01")
         with wire_to(lab.machines["web-01"], cut) as wire:
             result = distribute(lab, wire, connector, retries=2)
         assert result.outcome is Outcome.CHANGED, (cut, result)
         assert lab.certificate("web-01").read_bytes() == lab.trust, cut
         assert lab.restarts("web-01") == 1, (cut, result)
+        tried["cuts, retried" if wire.connections > 1 else "cuts, not felt"] += 1
+    assert tried["cuts, retried"]
 
 
 @pytest.mark.timeout(patience(120))
 def test_silence_at_any_byte_is_bounded(
-    lab: Lab, connector: Connector, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, connector: Connector, tried: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the application is silent: a peer that is gone is found out about by TCP itself."""
-    machine = lab.machines["web-01"]
     total = whole_exchange(lab, connector)
     for slack in ("_ASKING", "_SLACK", "_LOCK_WAIT"):
         monkeypatch.setattr(f"certkit.remote.program.{slack}", 1)
@@ -147,16 +151,20 @@ def test_silence_at_any_byte_is_bounded(
     placing, restarting = 2 + 2 + 3, 2 + 2 + 4 * 1 + 3 * 1
     for cut in positions(total, rounds(4)):
         lab.forget("web-01")
-        with wire_to(machine, replace(cut, how="stall")) as wire:
+        with wire_to(lab.machines["web-01"], replace(cut, how="stall")) as wire:
             aims = targets(lab, through(lab, wire, timeouts=bounds))
             began = time.monotonic()
             [result] = engine.distribute(aims, connector, DistributeOptions(retries=0))
             took = time.monotonic() - began
-        assert took < placing + restarting + 3, (cut, took, result)
-        if result.outcome in BROKEN:
-            assert result.error is not None and result.error.kind in LOST, (cut, result)
-        machine.wait_until_idle()
-        assert_whole(lab)
+            assert took < placing + restarting + 3, (cut, took, result)
+            if result.outcome in BROKEN:
+                assert result.error is not None, result
+                assert result.error.kind is ErrorKind.TIMEOUT, (cut, result)
+            else:
+                assert result.outcome is Outcome.CHANGED, (cut, result)
+            tried["silences, not felt" if result.error is None else "silences"] += 1
+            assert_finished_by_another_run(lab, wire, connector)
+    assert tried["silences"] > tried["silences, not felt"]
 
 
 def test_a_slow_link_is_only_slow(lab: Lab, connector: Connector) -> None:
