@@ -252,13 +252,14 @@ def _junit(report: FleetReport) -> str:
 
 
 def _load(flags: Flags) -> Inventory:
+    from certkit.inventory.files import SHORTEST
     from certkit.inventory.loading import load
 
     path = flags.inventory or DEFAULT_INVENTORY
     if flags.inventory is None and not path.exists():
         raise InputError(
             f"there is no inventory: {DEFAULT_INVENTORY} is not in this directory",
-            "name the hosts' file with -i FILE or CERTKIT_INVENTORY",
+            f"name the hosts' file with -i FILE or CERTKIT_INVENTORY; {SHORTEST}",
         )
     if flags.identity_file is not None:
         _check_identity(expanded(flags.identity_file))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -50,7 +51,7 @@ def read_text(path: Path, source: str | None = None) -> str:
     except FileNotFoundError:
         raise InputError(
             f"the inventory {shown(name)} does not exist",
-            "copy inventory.example.yaml to hosts.yaml and name your hosts, or give -i FILE",
+            f"name another with -i FILE, or write it: {SHORTEST}",
         ) from None
     except IsADirectoryError:
         raise InputError(
@@ -59,7 +60,7 @@ def read_text(path: Path, source: str | None = None) -> str:
         ) from None
     except OSError as error:
         raise InputError(f"cannot read {shown(name)}: {error.strerror}") from None
-    return clean(raw, name)
+    return clean(raw, name, path)
 
 
 def _is_pipe(descriptor: int) -> bool:
@@ -67,7 +68,7 @@ def _is_pipe(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-def clean(raw: bytes, name: str) -> str:
+def clean(raw: bytes, name: str, path: Path | None = None) -> str:
     """Decode what was read, and refuse what editors of other systems leave behind.
 
     Such files mostly work and then fail in one place (a host whose name ends in a
@@ -77,6 +78,7 @@ def clean(raw: bytes, name: str) -> str:
     Args:
         raw: The bytes.
         name: What to call the file in messages.
+        path: The file, for commands that mend it; None where there is none, as behind a pipe.
 
     Returns:
         The text.
@@ -88,19 +90,7 @@ def clean(raw: bytes, name: str) -> str:
     if len(raw) > MAX_BYTES:
         raise InputError(f"{name} is larger than 10 MB", "is this an inventory?")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{name} is UTF-16", f"convert it: iconv -f UTF-16 -t UTF-8 {name}")
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raise InputError(
-            f"{name} begins with a byte order mark (BOM)",
-            f"remove it: sed -i '1s/^\\xef\\xbb\\xbf//' {name}",
-        )
-    if b"\r" in raw:
-        line = raw[: raw.index(b"\r")].count(b"\n") + 1
-        raise InputError(
-            f"{name}:{line}: has Windows line ends (CRLF)", f"convert it: sed -i 's/\\r$//' {name}"
-        )
-    if raw.startswith(b"$ANSIBLE_VAULT;"):
-        raise InputError(f"{name} is encrypted by ansible-vault", VAULT_HINT)
+        raise InputError(f"{name} is UTF-16", _convert("iconv -f UTF-16 -t UTF-8", path))
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -108,12 +98,33 @@ def clean(raw: bytes, name: str) -> str:
         raise InputError(f"{name}:{line}: is not UTF-8 text", "save it as UTF-8") from None
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
-        raise InputError(f"{name}:{line}: holds a control character ({found[0]!r})", "remove it")
+        hint = "is this an inventory?" if found[0] == "\0" else "remove it"
+        raise InputError(f"{name}:{line}: holds a control character ({found[0]!r})", hint)
+    # Only now, because these cures would ruin what is no text.
+    if text.startswith("\ufeff"):
+        raise InputError(
+            f"{name} begins with a byte order mark (BOM)",
+            _convert(r"sed -i '1s/^\xef\xbb\xbf//'", path),
+        )
+    if "\r" in text:
+        line = text.count("\n", 0, text.index("\r")) + 1
+        raise InputError(
+            f"{name}:{line}: has Windows line ends (CRLF)", _convert(r"sed -i 's/\r$//'", path)
+        )
+    if text.startswith("$ANSIBLE_VAULT;"):
+        raise InputError(f"{name} is encrypted by ansible-vault", VAULT_HINT)
     if not text.strip():
-        raise InputError(f"{name} is empty", "inventory.example.yaml shows what to write")
+        raise InputError(f"{name} is empty", SHORTEST)
     return text
 
 
+def _convert(command: str, path: Path | None) -> str:
+    if path is None:
+        return "let what wrote it write UTF-8 text with Unix line ends"
+    return f"convert it: {command} {shlex.quote(str(path))}"
+
+
+SHORTEST = "the shortest inventory is one line: hosts: [web01, web02]"
 VAULT_HINT = "let Ansible resolve it: ansible-inventory -i FILE --list | certkit ... -i -"
 
 
@@ -147,6 +158,7 @@ def run_script(path: Path, seconds: float = SCRIPT_SECONDS) -> str:
         InputError: It cannot run, fails, takes too long or prints no clean text.
     """
     name = shown(path)
+    by_hand = f"{shlex.quote(str(path.absolute()))} --list"
     try:
         process = subprocess.Popen(
             [str(path.absolute()), "--list"],
@@ -165,7 +177,7 @@ def run_script(path: Path, seconds: float = SCRIPT_SECONDS) -> str:
             _end(process)
             raise InputError(
                 f"the inventory script {name} took longer than {seconds:g} s",
-                f"save its answer and use that: {name} --list > hosts.json",
+                f"save its answer and use that: {by_hand} > hosts.json",
             ) from None
         except BaseException:
             _end(process)
@@ -174,7 +186,7 @@ def run_script(path: Path, seconds: float = SCRIPT_SECONDS) -> str:
         lines = err.decode("utf-8", "replace").strip().splitlines()
         raise InputError(
             f"the inventory script {name} ended with status {process.returncode}",
-            f"it said: {shown(lines[-1], 240)}" if lines else f"run it by hand: {name} --list",
+            f"it said: {shown(lines[-1], 240)}" if lines else f"run it by hand: {by_hand}",
         )
     return clean(out, f"{name} --list")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certkit.errors import InputError
-from certkit.inventory.files import clean, is_script, read_text, run_script
+from certkit.inventory.files import SHORTEST, clean, is_script, read_text, run_script
 from certkit.inventory.inventory import Inventory
 from certkit.inventory.model import Overrides
 from certkit.inventory.places import shown, suggest
@@ -172,7 +172,7 @@ def _first_line(text: str, source: str) -> str:
             return words
     raise InputError(
         f"{shown(source)} is empty: it has comments only",
-        "inventory.example.yaml shows what to write",
+        SHORTEST,
     )
 
 

@@ -16,7 +16,7 @@ from yaml.events import MappingEndEvent, MappingStartEvent, SequenceEndEvent, Se
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from certkit.errors import InputError
-from certkit.inventory.files import VAULT_HINT
+from certkit.inventory.files import SHORTEST, VAULT_HINT
 from certkit.inventory.places import Place, shown
 
 ENCRYPTED = object()
@@ -69,9 +69,7 @@ class Tree:
         finally:
             loader.dispose()
         if root is None or (isinstance(root, ScalarNode) and root.tag == _NULL):
-            raise InputError(
-                f"{shown(self.source)} is empty", "inventory.example.yaml shows what to write"
-            )
+            raise InputError(f"{shown(self.source)} is empty", SHORTEST)
         assert isinstance(root, Node)
         return root
 

@@ -7,6 +7,7 @@ import re
 import stat
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cryptography import x509
@@ -257,7 +258,11 @@ def _inspect_key(
         ("key", kind),
         ("protection", f"encrypted ({protection.scheme})" if protection.encrypted else "plain"),
         ("public SHA-256", digest),
-        ("mode", f"{mode:04o}" + (f", others can get at it: chmod 600 {path}" if lax else "")),
+        (
+            "mode",
+            f"{mode:04o}"
+            + (f", others can get at it: chmod 600 {quote(str(path))}" if lax else ""),
+        ),
     ]
     sections, described, attention = describe_all(certificates, now)
     values = {

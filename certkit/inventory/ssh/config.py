@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -163,7 +164,7 @@ class SshConfig:
             raise InputError(
                 f"OpenSSH refuses its configuration for {shown(query.host)}: "
                 f"{shown(said[0], 240) if said else f'status {done.returncode}'}",
-                f"run: ssh -G {shown(query.host)}",
+                f"run: ssh -G {shlex.quote(query.host)}",
             )
         return _parse(done.stdout.decode("utf-8", "replace"))
 

@@ -93,7 +93,7 @@ def test_explain(command: Command) -> None:
         (("--explain",), "--host NAME"),
         (("--host", "wbe1"), "did you mean 'web1'"),
         (("--host", "web1", "--limit", "web"), "exclude each other"),
-        (("-i", "nowhere.yaml"), "inventory.example.yaml"),
+        (("-i", "nowhere.yaml"), "hosts: [web01, web02]"),
     ],
 )
 def test_wrong_usage(command: Command, arguments: tuple[str, ...], why: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -161,11 +162,40 @@ def test_other_encodings(tmp_path: Path) -> None:
             load(path, ssh_config=NO_CONFIG)
 
 
+@pytest.mark.parametrize("raw", [b"\xef\xbb\xbfhosts: [a]\n", b"hosts: [a]\r\n"])
+def test_the_cure_of_a_file_is_for_that_file_alone(
+    raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unquoted, `my hosts.yaml` is two other files, and what stands behind `;` is a command."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("my hosts.yaml; touch executed")
+    for other in ("my", "hosts.yaml", "hosts.yaml;"):
+        Path(other).write_bytes(raw)
+    path.write_bytes(raw)
+    with pytest.raises(InputError) as caught:
+        load(path, ssh_config=NO_CONFIG)
+    cure = caught.value.hint.partition(": ")[2]
+    subprocess.run(["sh", "-c", cure], check=True, timeout=60)
+    assert load(path, ssh_config=NO_CONFIG).hosts
+    assert Path("my").read_bytes() == raw and not Path("executed").exists()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\x89PNG\r\n\x1a\n", b"\x7fELF\r\n", b"\xef\xbb\xbf\0\r\n", b"a\x01\r\nb\r\n"]
+)
+def test_no_cure_would_ruin_a_file_that_is_no_text(raw: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(raw)
+    with pytest.raises(InputError) as caught:
+        load(path, ssh_config=NO_CONFIG)
+    assert "sed" not in caught.value.hint, caught.value
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load(tmp_path / "hosts.yaml")
     assert "does not exist" in caught.value.message
-    assert "inventory.example.yaml" in caught.value.hint
+    assert "hosts: [web01, web02]" in caught.value.hint
     with pytest.raises(InputError, match="is a directory"):
         load(tmp_path)
     with pytest.raises(InputError, match="ssh_config"):
