@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.fleet.holding import tools_that_can_be_held, wait_until_held
 from tests.fleet.lab import EXAMPLE_IMAGE, REGISTRY_IMAGE, Lab, Machine, Spec
 from tests.fleet.operator import Operator, Run, starts_registry
+from tests.tiers import need
 
 REGISTRY = "depot.lab:5000"
 IMAGE = f"{REGISTRY}/{EXAMPLE_IMAGE}"
@@ -27,18 +28,6 @@ STATE = "/var/lib/certkit"
 DROP_IN = "/etc/systemd/system/docker.service.d/fault.conf"
 # What the daemon's unit asks: whether it would start on the new trust.
 ON_NEW = f"cmp -s {TRUST} /root/new"
-
-# Below /run, so that a reboot lets go.
-HOLD, HELD = "/run/hold", "/run/held"
-# In front of the real one on PATH; waits at the call whose number the file says.
-_SYNC = f"""#!/bin/sh
-if [ -e {HOLD} ]; then
-  read -r left <{HOLD}
-  echo $((left - 1)) >{HOLD}
-  if [ "$left" = 1 ]; then : >{HELD}; while [ -e {HOLD} ]; do sleep 0.05; done; fi
-fi
-exec /usr/bin/sync "$@"
-"""
 
 # The lab's machines have no e2fsprogs: the same request to the file system, with +i or -i.
 _CHATTR = """#!/usr/bin/perl
@@ -136,11 +125,12 @@ class Ground:
         with self.fault("systemctl daemon-reload", f"rm {DROP_IN}; systemctl daemon-reload"):
             yield
 
-    def brings(self, name: str) -> str | None:
+    def brings(self, name: str) -> str:
         """Copy a shell of this box to the host, with its libraries; answers where it is."""
         program = shutil.which(name)
         if program is None:
-            return None
+            need("fleet", f"no {name} on this box to give to a host")
+        assert program
         linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
         libraries = [word for word in linked.stdout.split() if word.startswith("/")]
         for path in map(Path, [program, *libraries]):
@@ -169,11 +159,7 @@ class Ground:
             text=True,
         )
         try:
-            deadline = time.monotonic() + 60
-            while not (self.host.root / HELD.lstrip("/")).exists():
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < deadline, "it never came there"
-                time.sleep(0.02)
+            wait_until_held(self.host, process)
             yield process
         finally:
             process.kill()
@@ -206,6 +192,6 @@ def prepare(lab: Lab, directory: Path) -> Ground:
     assert host.run(["docker", "pull", IMAGE], check=False).returncode != 0
     host.write("/root/new", new)
     host.run(f"mkdir /root/old && cp -a {CERTS_D} {STATE} /root/old")
-    host.write("/usr/local/sbin/sync", _SYNC, 0o755)
+    tools_that_can_be_held(host, "sync")
     host.write("/usr/local/sbin/chattr", _CHATTR, 0o755)
     return Ground(host, depot, operator, old, new)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fleet.faulty import HELD, HOLD, ON_NEW, STATE, TRUST, Ground
+from tests.fleet.faulty import FOLDER, ON_NEW, STATE, TRUST, Ground
+from tests.fleet.holding import HELD, HOLD, hold
 
 
 def on_new(then: str, otherwise: str = ":") -> str:
@@ -83,10 +84,12 @@ def test_a_daemon_that_its_manager_refuses_to_start(ground: Ground) -> None:
     assert ground.distributes(expect=0)["outcome"] == "unchanged"
 
 
-@pytest.mark.parametrize("moment", ["nothing-renamed", "renamed"])
+MOMENTS = {"nothing-renamed": r"^sync .*/\.certkit-", "renamed": rf"^sync {FOLDER}( |$)"}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_its_power_is_cut_while_files_are_placed(ground: Ground, moment: str) -> None:
-    calls = {"nothing-renamed": 1, "renamed": 2}
-    ground.host.write(HOLD, f"{calls[moment]}\n")
+    hold(ground.host, MOMENTS[moment])
     with ground.begun("--retries", "0") as process:
         ground.host.poweroff()
         told = ground.ended(process)
@@ -97,9 +100,9 @@ def test_its_power_is_cut_while_files_are_placed(ground: Ground, moment: str) ->
 
 
 def test_its_power_is_cut_while_its_daemon_restarts(ground: Ground) -> None:
-    hold = f"if [ -e {HOLD} ]; then : >{HELD}; exec sleep 600; fi"
-    ground.host.write(HOLD, "")
-    with ground.unit(f"ExecStartPre=/bin/sh -c '{hold}'"):
+    stuck = f"if [ -e {HOLD} ]; then : >{HELD}; exec sleep 600; fi"
+    hold(ground.host, "")
+    with ground.unit(f"ExecStartPre=/bin/sh -c '{stuck}'"):
         with ground.begun("--retries", "8") as process:
             ground.host.poweroff()
             ground.host.poweron()

@@ -10,12 +10,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.fleet.conftest import Fleet
+from tests.fleet.holding import hold, let_go, tools_that_can_be_held, wait_until_held
 from tests.fleet.lab import REGISTRY_IMAGE, Machine
 from tests.fleet.operator import ATTENTION, Operator
 from tests.fleet.registering import home_pair, inventory, only, served, serves, types
@@ -24,22 +24,11 @@ REGISTRY = "registry.lab:5000"
 FOLDER = "/etc/certkit/registry.lab_5000"
 SHELF = f"/var/lib/certkit/registry{FOLDER}/server.crt"
 LOCK = "/var/lib/certkit/lock"
-HOLD, HELD = "/root/hold", "/root/held"
-# In front of the real ones on PATH; waits once, where the pattern in the file says.
-_TOOL = f"""#!/bin/sh
-tool=${{0##*/}}
-if [ -e {HOLD} ] && printf '%s\\n' "$tool $*" | grep -q -E -f {HOLD}; then
-  : >{HELD}
-  while [ -e {HOLD} ]; do sleep 0.05; done
-fi
-exec "/usr/bin/$tool" "$@"
-"""
-_TOOLS = ("/usr/local/sbin/docker", "/usr/local/sbin/mv", "/usr/local/sbin/sync")
 
 KEY_STAGED = rf"^sync {FOLDER}/\.certkit-[^/]*-2$"
 KEY_ALONE_REPLACED = rf"^mv -f {FOLDER}/\.certkit-[^/]*-1 {FOLDER}/server.crt$"
 MOMENTS = {
-    "nothing-written": "^docker ps -q",
+    "nothing-written": "^docker ps ",
     "certificate-staged": rf"^sync {FOLDER}/\.certkit-[^/]*-1$",
     "key-staged": KEY_STAGED,
     "way-back-kept": rf"^sync {SHELF}/due$",
@@ -84,11 +73,10 @@ def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     inventory(person, machine, {"run": "container", "image": REGISTRY_IMAGE})
     try:
         assert only(types(person, "deploy"))["outcome"] == "changed"
-        for tool in _TOOLS:
-            machine.write(tool, _TOOL, 0o755)
+        back = tools_that_can_be_held(machine, "docker", "mv", "sync")
         yield person
+        machine.run(back)
     finally:
-        machine.run(f"rm -f {' '.join(_TOOLS)} {HOLD} {HELD}")
         machine.run("docker rm --force --volumes registry; docker volume rm registry-data")
         machine.run("rm -rf /etc/certkit /var/lib/certkit")
 
@@ -121,9 +109,7 @@ class Watch:
 
 def begin_and_kill(person: Operator, machine: Machine, moment: str) -> None:
     """Deploy the certificate that waits, and kill certkit when the machine is at a moment."""
-    hold, held = machine.root / HOLD[1:], machine.root / HELD[1:]
-    held.unlink(missing_ok=True)
-    hold.write_text(f"{moment}\n")
+    hold(machine, moment)
     known = str(person.lab.known_hosts())
     process = subprocess.Popen(
         person.command("registry", "deploy", "--next", "--known-hosts", known),
@@ -132,13 +118,10 @@ def begin_and_kill(person: Operator, machine: Machine, moment: str) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        text=True,
     )
-    deadline = time.monotonic() + 60
     try:
-        while not held.exists():
-            assert process.poll() is None, "it ended before it came to that moment"
-            assert time.monotonic() < deadline, "it did not come to that moment"
-            time.sleep(0.02)
+        wait_until_held(machine, process)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(20)
@@ -167,7 +150,7 @@ def test_killed_and_run_again(fleet: Fleet, operator: Operator, watch: Watch, mo
     begin_and_kill(operator, machine, MOMENTS[moment])
     # What was served goes on to be, while the new one is put beside it.
     assert served(machine) == (new if moment == "served-not-settled" else old.sha256)
-    (machine.root / HOLD[1:]).unlink()
+    let_go(machine)
     # What was begun there goes on to its end, or has ended.
     machine.run(["flock", "--timeout", "60", LOCK, "true"], timeout=90)
     run = only(types(operator, "deploy", "--next"))
@@ -193,7 +176,6 @@ def test_the_power_is_cut_between_the_key_and_the_certificate(
     begin_and_kill(operator, machine, KEY_ALONE_REPLACED)
     machine.poweroff()
     machine.poweron()
-    machine.run(["rm", HOLD])
     # Half of each: nothing that starts now can serve it, and the next run puts it right.
     types(operator, "status", expect=ATTENTION)
     assert only(types(operator, "deploy", "--next"))["outcome"] == "changed"
