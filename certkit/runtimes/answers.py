@@ -7,7 +7,6 @@ The texts are Go's, OpenSSL's and the clients' own (facts: observed with dockerd
 from __future__ import annotations
 
 import functools
-import ipaddress
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from certkit.errors import ErrorKind
 from certkit.names import RegistryReference
+from certkit.runtimes.daemon_json import lies_in
 
 
 @dataclass(frozen=True)
@@ -262,17 +262,9 @@ def _docker_insecure(reference: RegistryReference, said: str, addresses: Sequenc
         return ""
     own = [reference.host] if reference.is_ip else []
     networks = config.get("InsecureRegistryCIDRs")
-    for text in networks if isinstance(networks, list) else []:
-        try:
-            network = ipaddress.ip_network(str(text), strict=False)
-        except ValueError:
-            continue
+    for network in networks if isinstance(networks, list) else []:
         for address in (*own, *addresses):
-            try:
-                inside = ipaddress.ip_address(address) in network
-            except ValueError:
-                continue
-            if inside:
+            if lies_in(address, str(network)):
                 return f"{address} lies in {network} of the daemon's insecure-registries"
     return ""
 

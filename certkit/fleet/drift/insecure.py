@@ -13,7 +13,14 @@ from certkit.fleet.report import Problem
 from certkit.names import RegistryReference
 from certkit.remote.report import RuntimeReport, SettingsReport
 from certkit.runtimes.answers import insecure_indexes, unproven
-from certkit.runtimes.daemon_json import Edit, UnfitError, is_network, means, without
+from certkit.runtimes.daemon_json import (
+    Edit,
+    UnfitError,
+    is_network,
+    lies_in,
+    means,
+    without,
+)
 
 MOST = 64 * 1024
 """Bytes of a file that certkit edits; a larger one is nobody's daemon.json."""
@@ -107,7 +114,7 @@ def network_notes(
     covered = list(dict.fromkeys((*own, *addresses)))
     notes = []
     for network in _networks(report):
-        inside = [one for one in covered if _lies_in(one, network)]
+        inside = [one for one in covered if lies_in(one, network)]
         what = f": {', '.join(inside)} lies in it" if inside else ""
         notes.append(
             f"{network} stays in insecure-registries: no registry with an address in it is "
@@ -131,13 +138,6 @@ def _networks(report: RuntimeReport) -> tuple[str, ...]:
 
 def _loopback(network: str) -> bool:
     return ipaddress.ip_network(network, strict=False).is_loopback
-
-
-def _lies_in(address: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
 
 
 def _edit(settings: SettingsReport, texts: set[str]) -> Edit:
