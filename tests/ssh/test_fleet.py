@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -91,14 +92,21 @@ def test_trouble_on_single_hosts_does_not_spoil_the_rest(lab: Lab) -> None:
     assert (status, set(outcomes(report).values())) == (0, {"unchanged", "skipped"})
 
 
+def until_restarting(lab: Lab, process: subprocess.Popen[str]) -> None:
+    """Wait until the first machine's daemon is in its restart."""
+    deadline = time.monotonic() + 40
+    while lab.restarts("web-01") == 0:
+        if time.monotonic() > deadline or process.poll() is not None:
+            process.kill()
+            pytest.fail(f"no restart: {process.communicate(timeout=10)}")
+        time.sleep(0.02)
+
+
 def test_ctrl_c_finishes_the_daemon_in_flight_and_leaves_the_rest(lab: Lab) -> None:
     for name in lab.machines:
         lab.put(name, "slow")
     process = lab.start(lab.arguments("distribute", "-o", "json"), start_new_session=True)
-    deadline = time.monotonic() + 40
-    while lab.restarts("web-01") == 0:
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
-        time.sleep(0.02)
+    until_restarting(lab, process)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=40)
     assert process.returncode == 130, err
@@ -113,10 +121,7 @@ def test_ctrl_c_finishes_the_daemon_in_flight_and_leaves_the_rest(lab: Lab) -> N
 def test_a_second_ctrl_c_leaves_at_once_and_the_host_finishes_alone(lab: Lab) -> None:
     lab.put("web-01", "slow")
     process = lab.start(lab.arguments("distribute", "--limit", "web-01"), start_new_session=True)
-    deadline = time.monotonic() + 40
-    while lab.restarts("web-01") == 0:
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
-        time.sleep(0.02)
+    until_restarting(lab, process)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.2)
     began = time.monotonic()
@@ -196,14 +201,22 @@ def on_terminal(lab: Lab, answer: str, *more: str) -> tuple[int, str]:
     )
     os.close(theirs)
     seen = ""
-    with contextlib.suppress(OSError):
-        while chunk := os.read(ours, 4096):
-            seen += chunk.decode(errors="replace")
-            if "[y/N]" in seen and answer:
-                os.write(ours, answer.encode())
-                answer = ""
-    process.communicate(timeout=40)
-    os.close(ours)
+    deadline = time.monotonic() + 60
+    try:
+        # EIO: nobody has the other end any more.
+        with contextlib.suppress(OSError):
+            while (left := deadline - time.monotonic()) > 0:
+                if select.select([ours], [], [], left)[0]:
+                    if not (chunk := os.read(ours, 4096)):
+                        break
+                    seen += chunk.decode(errors="replace")
+                if "[y/N]" in seen and answer:
+                    os.write(ours, answer.encode())
+                    answer = ""
+        process.communicate(timeout=10)
+    finally:
+        process.kill()
+        os.close(ours)
     return process.returncode, seen
 
 
@@ -257,12 +270,13 @@ def test_status_names_drift_and_remove_takes_all_away(lab: Lab) -> None:
         assert not lab.at(name, "certs.d").exists()
     assert lab.report("remove")[1]["summary"]["unchanged"] == 3
     assert lab.run("status", "--html", "/nowhere/x")[0] == 2
-    unwritable = ("--html", "/proc/x.html", "--prometheus", "/proc/x.prom")
-    status, out, err = lab.run("status", *unwritable)
+    # So long that nothing can be written beside them first.
+    page, figures = (lab.directory / f"{'x' * 245}.{suffix}" for suffix in ("html", "prom"))
+    status, out, err = lab.run("status", "--html", str(page), "--prometheus", str(figures))
     assert status == 1
     assert "missing: web-01" in out, "the survey is shown all the same"
-    assert "/proc/x.html could not be written" in err
-    assert "/proc/x.prom could not be written" in err
+    assert f"{page} could not be written" in err
+    assert f"{figures} could not be written" in err
 
 
 @pytest.mark.parametrize("form", ["table", "jsonl", "json", "junit"])
