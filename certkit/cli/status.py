@@ -11,7 +11,7 @@ import typer
 
 from certkit.cli.flags import FleetFlags
 from certkit.cli.grouped import grouped
-from certkit.errors import CertkitError, InputError
+from certkit.errors import CertkitError
 
 
 @grouped
@@ -45,6 +45,7 @@ def status(
     """
     from certkit.cli.next_steps import next_steps
     from certkit.cli.render.standing import show_standing, standing_line
+    from certkit.cli.render.whole import refuse_place
     from certkit.cli.session import Session
     from certkit.fleet import status as engine
     from certkit.fleet.drift.directory import Wanted
@@ -53,8 +54,8 @@ def status(
     from certkit.pki.bundle import fingerprint, subject_text, time_text
 
     for path in (prometheus, html):
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"{path.parent} is no directory", "name a file in one that exists")
+        if path is not None:
+            refuse_place(path)
     session = Session(flags)
     leaf = session.files.leaf
     wanted = Wanted(session.bundle.pem, session.bundle.fingerprints, session.references, leaf)

@@ -6,6 +6,23 @@ import os
 import tempfile
 from pathlib import Path
 
+from certkit.errors import InputError
+
+
+def refuse_place(path: Path) -> None:
+    """Refuse a place that no file can be written to, before the work that it is to tell of.
+
+    Raises:
+        InputError: Its directory is missing or may not be written; or what is there is no plain
+            file, and would be lost: a directory, a link, a device.
+    """
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        raise InputError(f"{path} is no plain file", "name a new file, or one to be replaced")
+    if not os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
+        raise InputError(
+            f"{path.parent} is no directory that may be written", "name a file in one that may be"
+        )
+
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step; others may read it (0644), as a collector or a web server must.

@@ -110,6 +110,11 @@ def test_no_home_is_3_and_bad_input_is_2(tmp_path: Path) -> None:
         assert ran.stdout == ""
 
 
+def test_a_page_that_cannot_be_written_is_refused_before_anything_else(tmp_path: Path) -> None:
+    ran = certkit("status", "--html", str(tmp_path), "--home", str(tmp_path / "none"))
+    assert ran.returncode == 2 and f"{tmp_path} is no plain file" in ran.stderr
+
+
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     shell = f'{sys.executable} -c "{PROGRAM}" schema fleet | head -c 1; true'
     ran = certkit_shell(shell)

@@ -22,8 +22,8 @@ from certkit.cli.render.junit import junit
 from certkit.cli.render.page import page
 from certkit.cli.render.prometheus import exposition
 from certkit.cli.render.standing import show_standing, standing_line
-from certkit.cli.render.whole import write_whole
-from certkit.errors import ErrorKind, ExitCode
+from certkit.cli.render.whole import refuse_place, write_whole
+from certkit.errors import ErrorKind, ExitCode, InputError
 from certkit.fleet.drift.findings import KINDS, Finding, Trusted
 from certkit.fleet.report import (
     BundleEntry,
@@ -236,3 +236,17 @@ def test_files_are_replaced_whole(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         write_whole(directory, "three\n")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["certkit.prom", "taken"]
+
+
+def test_what_is_no_place_for_a_file_is_refused_before_the_fleet_is_asked(tmp_path: Path) -> None:
+    """As root, a rename would take the place of /dev/null too."""
+    (tmp_path / "page.html").write_text("old")
+    (tmp_path / "link.html").symlink_to("page.html")
+    for path in (tmp_path / "page.html", tmp_path / "new.html"):
+        refuse_place(path)
+    for path in (tmp_path, Path("/"), Path("/dev/null"), tmp_path / "link.html"):
+        with pytest.raises(InputError, match="no plain file"):
+            refuse_place(path)
+    for path in (tmp_path / "none" / "x", tmp_path / "page.html" / "x"):
+        with pytest.raises(InputError, match="no directory that may be written"):
+            refuse_place(path)
