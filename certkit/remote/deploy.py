@@ -52,6 +52,16 @@ _FAILURES: dict[str, tuple[ErrorKind, str, str]] = {
         "has a container {0} that certkit did not start",
         "use run: existing-container, or another name:",
     ),
+    "stuck_container": (
+        ErrorKind.DAEMON,
+        "could not remove the container {0}: {1}",
+        "see to the container engine; the same command tries again",
+    ),
+    "half": (
+        ErrorKind.PERMISSION,
+        "{0} could not be replaced, and its new key could not be taken back: {1}",
+        "free the cause (lsattr, the mount, the disk); the same command finishes it",
+    ),
     "no_container": (ErrorKind.DAEMON, "has no container {0}", "start it, or correct name:"),
     "no_unit": (ErrorKind.DAEMON, "systemd knows no unit {0}", "install it, or correct unit:"),
     "no_compose": (
@@ -154,7 +164,7 @@ def decode_deploy(stdout: bytes, nonce: str) -> DeployReport:
     """
     result: DeployReport | None = None
     files: list[FileReport] = []
-    said = {"plan": "none", "before": "-", "served": "-", "boot": "yes"}
+    said = {"plan": "none", "before": "-", "served": "-", "boot": "yes", "restored": "no"}
     journal: list[str] = []
     for line in _checked(lines_of(stdout, nonce)):
         words = line.rest.split(" ")
@@ -175,6 +185,7 @@ def decode_deploy(stdout: bytes, nonce: str) -> DeployReport:
                 why=cast(Why, _one_of(words[2], get_args(Why))),
                 journal=tuple(text[:400] for text in journal),
                 at_boot=said["boot"] != "no",
+                restored=said["restored"] == "yes",
             )
     if result is None:
         raise nonsense("no word of the deployment's end")

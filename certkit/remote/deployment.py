@@ -103,7 +103,8 @@ class DeployReport:
     """The answer to `certkit.remote.deploy.deploy`, ``settle`` and ``revert``.
 
     Attributes:
-        result: How it ended. ``foreign``: a file that certkit did not write stands there.
+        result: How it ended. ``foreign``: a file that certkit did not write stands there; ``none``:
+            there was nothing to revert, or not this certificate to settle.
         files: The certificate and the key; empty for ``settle`` and ``revert``. `previous` is
             never told.
         plan: What makes (or would make) the registry take up its files.
@@ -115,6 +116,8 @@ class DeployReport:
             certificate, or was ``silent``.
         journal: The registry's last words when it did not come up.
         at_boot: False where nothing would start the container after a reboot.
+        restored: Whether all of what was there before is back, after a way back; what is not is
+            kept there, and the next deployment or ``revert`` goes that way again.
     """
 
     result: DeployResult
@@ -126,6 +129,7 @@ class DeployReport:
     why: Why = "-"
     journal: tuple[str, ...] = ()
     at_boot: bool = True
+    restored: bool = False
 
 
 @dataclass(frozen=True)

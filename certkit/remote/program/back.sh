@@ -14,8 +14,8 @@ keep() {
     CUT=yes
     return
   fi
-  # Of a deployment long since settled; its name is wanted.
-  [ "$PLAN" != recreate ] || drop_container
+  # Of a deployment long since settled: nobody goes back to it, and its name is wanted.
+  drop_container
   shelves "${SHELF#"$STATE"}"
   forget_old
   for k_n in 1 2; do
@@ -43,13 +43,14 @@ forget_old() {
   durable "$SHELF"
 }
 
-# put_back: the pair as it was before; or none of it, where there is no room or the certificate cannot be replaced.
+# put_back: the pair as it was before; or none of it, where there is no room or the certificate cannot be replaced
+# (p_failed=1). Where the key alone cannot, the next run has to (p_failed=2).
 put_back() {
   p_failed=
   for p_n in 1 2; do
     get "f_path_$p_n"
     p_temp=${GOT%/*}/.certkit-$N-old$p_n
-    [ ! -f "$SHELF/old.$p_n" ] || { cp -p "$SHELF/old.$p_n" "$p_temp" && relabel "$p_temp" "$GOT"; } || p_failed=yes
+    [ ! -f "$SHELF/old.$p_n" ] || { cp -p "$SHELF/old.$p_n" "$p_temp" && relabel "$p_temp" "$GOT"; } || p_failed=1
   done 2>/dev/null
   for p_n in 1 2; do
     get "f_path_$p_n"
@@ -59,10 +60,10 @@ put_back() {
     elif [ -f "$SHELF/old.$p_n" ]; then
       mv -f "$p_temp" "$GOT" || {
         rm -f "$p_temp"
-        alike "$SHELF/old.$p_n" "$GOT" || p_failed=yes
+        alike "$SHELF/old.$p_n" "$GOT" || p_failed=$p_n
       }
     else
-      rm -f "$GOT" || p_failed=yes
+      rm -f "$GOT" || p_failed=$p_n
     fi
   done 2>/dev/null
   get f_path_1
@@ -72,16 +73,29 @@ put_back() {
   [ -z "$p_failed" ]
 }
 
-# container_back PLAN: the container, as it was before that.
+# rid CONTAINER: is it gone, or was it never there? With -f, not every engine fails where there is none.
+rid() {
+  r_said=$(engine rm -f "$1" 2>&1) && return
+  has_container "$1"
+  [ $? = 1 ]
+}
+
+# container_back PLAN: the container, as it was before that. Fails where it is not, or nobody can tell.
 container_back() {
   [ "$S_WAY" = container ] || return 0
-  if has_container "$S_NAME-certkit-old"; then
-    engine rm -f "$S_NAME"
-    engine rename "$S_NAME-certkit-old" "$S_NAME" || return 1
-  elif [ "$1" = create ]; then
-    engine rm -f "$S_NAME"
-  fi >/dev/null 2>&1
-  :
+  if [ "$1" = create ]; then
+    rid "$S_NAME" && rid "$S_NAME-certkit-old"
+    return
+  fi
+  has_container "$S_NAME-certkit-old"
+  case $? in
+    0)
+      engine rm -f "$S_NAME"
+      engine rename "$S_NAME-certkit-old" "$S_NAME"
+      ;;
+    1) ;;
+    *) return 1 ;;
+  esac >/dev/null 2>&1
 }
 
 # go_back: put back, start again, and wait for what was served before. Sets WORD. What could not be put back
@@ -94,35 +108,65 @@ go_back() {
   [ "$OPENSSL" = no ] || [ ! -f "$SHELF/old.1" ] || b_old=$(fingerprint <"$SHELF/old.1")
   b_had=
   [ ! -f "$SHELF/old.1" ] || b_had=yes
-  b_kept=
-  put_back || b_kept=yes
-  container_back "$b_plan" || b_kept=yes
-  PLAN=restart
-  if [ "$b_plan" != create ] && { [ -n "$b_had" ] || [ "${b_before:--}" != - ]; }; then
-    b_why=$WHY
-    activate
-    # What was not served before need not come up again.
-    if [ "${b_before:--}" != - ] && [ "$S_WAY" != files ]; then
-      until_served "$b_before" ${b_old:+"$b_old"} || WORD=rollback_failed
-    fi
-    WHY=$b_why
+  put_back
+  b_kept=$p_failed
+  # On half a pair nothing comes up; what runs does so on what it has read.
+  if [ "$p_failed" != 2 ]; then
+    container_back "$b_plan" || b_kept=yes
+    start_again
   fi
-  if [ -n "$b_kept" ]; then WORD=rollback_failed; else forget_old; fi
+  if [ -n "$b_kept" ]; then
+    WORD=rollback_failed
+    say 'restored no'
+  else
+    forget_old
+    say 'restored yes'
+  fi
+}
+
+# start_again: what was served before, and nothing where there was nothing.
+start_again() {
+  [ "$b_plan" != create ] && { [ -n "$b_had" ] || [ "${b_before:--}" != - ]; } || return
+  PLAN=restart
+  b_why=$WHY
+  activate
+  # What was not served before need not come up again.
+  if [ "${b_before:--}" != - ] && [ "$S_WAY" != files ]; then
+    until_served "$b_before" ${b_old:+"$b_old"} || WORD=rollback_failed
+  fi
+  WHY=$b_why
 }
 
 # old_stopped: the container that a new one stands in for. A daemon that starts, after a power cut, starts
 # both of them, and the old one would hold the port.
-old_stopped() { ! has_container "$S_NAME-certkit-old" || engine stop "$S_NAME-certkit-old"; }
+old_stopped() {
+  has_container "$S_NAME-certkit-old"
+  case $? in
+    0) engine stop "$S_NAME-certkit-old" ;;
+    1) ;;
+    *) told_nothing ;;
+  esac
+}
+
+# told_nothing: to the log, why nothing was done.
+told_nothing() {
+  printf '%s\n' "$SAID"
+  return 1
+}
 
 # stand_aside: for a new container. After a run that was cut, the one to go back to does already.
 stand_aside() {
-  if has_container "$S_NAME-certkit-old"; then engine rm -f "$S_NAME"; else engine rename "$S_NAME" "$S_NAME-certkit-old"; fi
+  has_container "$S_NAME-certkit-old"
+  case $? in
+    0) engine rm -f "$S_NAME" ;;
+    1) engine rename "$S_NAME" "$S_NAME-certkit-old" ;;
+    *) told_nothing ;;
+  esac
 }
 
 # drop_container: the one to go back to, while the mark still tells that there is one.
 drop_container() {
-  [ "$S_WAY" != container ] || ! has_container "$S_NAME-certkit-old" ||
-    engine rm -f "$S_NAME-certkit-old" >/dev/null 2>&1
+  [ "$S_WAY" != container ] || rid "$S_NAME-certkit-old" || fail stuck_container "$S_NAME-certkit-old" "$r_said"
 }
 
 settle() {

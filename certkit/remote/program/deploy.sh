@@ -103,8 +103,12 @@ swap() {
     get "f_real_$w_n"
     w_path=$GOT
     w_said=$(mv -f "${w_path%/*}/.certkit-$N-$w_n" "$w_path" 2>&1) || {
-      # What this run alone has begun ends here.
-      put_back && [ -z "$CUT" ] && forget_old
+      if ! put_back; then
+        [ "$w_n" = 2 ] || fail half "$w_path" "$w_said"
+      elif [ -z "$CUT" ]; then
+        # What this run alone has begun ends here.
+        forget_old
+      fi
       fail_io "$w_path" "$w_said"
     }
     durable "${w_path%/*}"
@@ -141,6 +145,9 @@ main() {
     (: >"$LOG") 2>/dev/null || LOG=/dev/null
     trap '' HUP PIPE TERM INT
     if [ "$S_DO" = settle ]; then
+      # Another run may have put another one there since.
+      get f_path_1
+      [ "$OPENSSL" = no ] || [ "$(fingerprint 2>/dev/null <"$GOT")" = "$S_WANT" ] || result none
       settle
       result settled
     fi
@@ -162,14 +169,15 @@ main() {
     say "served $SERVED"
     if [ "$O_CHECK" = 0 ] && ! settled; then
       lock "$O_WAIT"
-      settle
+      # What another run has begun meanwhile is not this one's to end.
+      [ -f "$DUE" ] || settle
     fi
     result "$m_word"
   fi
   lock "$O_WAIT"
   (: >"$LOG") 2>/dev/null || LOG=/dev/null
-  # Whoever held the lock has changed what was seen before.
-  [ "$l_left" = "$O_WAIT" ] || acquaint
+  # Another run may have changed what was seen before, also one that nobody had to wait for.
+  acquaint
   look_at
   [ "$FOREIGN" = 0 ] || [ "$O_FORCE" = 1 ] || result foreign
   fetch

@@ -119,7 +119,12 @@ compose() {
   (cd "$S_PROJECT" && guard "$S_LIMIT" "$@")
 }
 
-has_container() { engine container inspect -f '{{.Name}}' "$1" >/dev/null 2>&1; }
+# has_container NAME: 0 it is there, 1 it is not; 2 nobody knows, since the engine does not answer. Of one answer:
+# an engine that comes back between two would lose a container. SAID is what it said.
+has_container() {
+  SAID=$(engine ps -a --filter "name=$1" --format '{{.Names}}' 2>&1) || return 2
+  case $NL$SAID$NL in *"$NL$1$NL"*) ;; *) return 1 ;; esac
+}
 
 # acquaint: is what runs the registry there? Sets PLAN: create, recreate, restart, reload or none; and
 # IDLE=yes where it is to be started in any case.
@@ -147,17 +152,21 @@ acquaint() {
       a_said=$(compose config --services 2>&1) || fail compose_refuses "$S_SERVICE" "$a_said"
       case $NL$a_said$NL in *"$NL$S_SERVICE$NL"*) ;; *) fail no_service "$S_SERVICE" ;; esac
       ;;
-    *)
-      a_said=$(engine ps -q 2>&1) || fail no_engine "$S_ENGINE" "$a_said"
+    existing)
       PLAN=restart
-      if [ "$S_WAY" = existing ]; then
-        has_container "$S_NAME" || fail no_container "$S_NAME"
-        return
-      fi
-      if ! has_container "$S_NAME"; then
-        PLAN=create
-        return
-      fi
+      a_said=$(engine ps -q 2>&1) || fail no_engine "$S_ENGINE" "$a_said"
+      engine container inspect -f '{{.Name}}' "$S_NAME" >/dev/null 2>&1 || fail no_container "$S_NAME"
+      ;;
+    *)
+      PLAN=restart
+      has_container "$S_NAME"
+      case $? in
+        1)
+          PLAN=create
+          return
+          ;;
+        2) fail no_engine "$S_ENGINE" "$SAID" ;;
+      esac
       a_spec=$(engine container inspect -f '{{index .Config.Labels "certkit.spec"}}' "$S_NAME" 2>/dev/null)
       case $a_spec in
         "$S_SPEC") ;;

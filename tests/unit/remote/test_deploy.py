@@ -48,8 +48,11 @@ esac
 _DOCKER = r"""#!/bin/sh
 echo "$*" >>/state/log
 for last; do :; done
+[ ! -f /state/no-engine ] || { echo 'Cannot connect'; exit 1; }
 case "$*" in
-  'ps -q') [ ! -f /state/no-engine ] || { echo 'Cannot connect'; exit 1; } ;;
+  'ps -a --filter name='*)
+    # The filter takes a part of a name as well.
+    cd /state; for one in c-*"${4#*=}"*; do [ ! -f "$one" ] || echo "${one#c-}"; done ;;
   'image inspect '*) [ -f /state/image ] ;;
   'pull '*) [ ! -f /state/no-pull ] && touch /state/image || { echo 'no such host'; exit 1; } ;;
   'container inspect -f {{.Name}} '*) [ -f "/state/c-$last" ] ;;
