@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from certkit.errors import ErrorKind, HostError
+from certkit.errors import HostError
 from certkit.fleet.crew import Crew, guarded
 from certkit.fleet.events import Event, PhaseStarted, Watcher
 from certkit.fleet.job import Job, RunOptions
@@ -15,7 +15,7 @@ from certkit.inventory.model import Host
 from certkit.inventory.registry_host import RegistryHost
 from certkit.names import RegistryReference
 from certkit.pki.bundle import time_text
-from certkit.registry.last_words import last_words
+from certkit.registry.objections import OVERTAKEN, after, foreign, not_seen, not_up
 from certkit.registry.pair import Pair
 from certkit.registry.plan import deployment, endpoint
 from certkit.registry.sight import Fetch, Sight, fetch, from_here, from_hosts, watch
@@ -137,7 +137,7 @@ class _Work:
         report = self._ask(connection, "deploy")
         runtime = self._runtime(report)
         if report.result == "foreign":
-            return _End(Outcome.FAILED, runtime, False, _foreign(report))
+            return _End(Outcome.FAILED, runtime, False, foreign(report))
         if report.result == "would_change":
             return _End(Outcome.WOULD_CHANGE, runtime, False)
         if report.result not in ("changed", "unchanged"):
@@ -147,23 +147,19 @@ class _Work:
         fresh = report.result == "changed"
         outcome = Outcome.CHANGED if fresh else Outcome.UNCHANGED
         sights = self._look_around(connection, report)
-        problem = self._objection(sights)
+        problem = not_seen(sights, self.reference, self.pair.sha256)
         runtime = replace(runtime, notes=(*runtime.notes, *self._notes(sights)))
-        if self.server.run == "files":
-            # Placing is all that was asked; what is served is told, not judged.
-            if fresh:
-                self._ask(connection, "settle")
+        # Where placing is all that was asked, what is served is told, not judged.
+        if problem is None or self.server.run == "files":
+            if fresh and self._ask(connection, "settle").result == "none":
+                return _End(Outcome.FAILED, runtime, False, OVERTAKEN, sights)
             return _End(outcome, runtime, problem is None, None, sights)
-        if problem is None:
-            if fresh:
-                self._ask(connection, "settle")
-            return _End(outcome, runtime, True, None, sights)
         if not fresh:
             return _End(Outcome.FAILED, runtime, False, problem, sights)
         back = self._ask(connection, "revert")
         good = back.result == "rolled_back"
         outcome = Outcome.ROLLED_BACK if good else Outcome.FAILED
-        return _End(outcome, runtime, False, _after(problem, good), sights)
+        return _End(outcome, runtime, False, after(problem, back), sights)
 
     def _ask(self, connection: Connection, step: phase.Step) -> DeployReport:
         from certkit.fleet.talk import link_lost
@@ -196,44 +192,13 @@ class _Work:
         except HostError as error:
             return Sight(host.name, problem=Problem.of(error))
 
-    def _objection(self, sights: Sequence[Sight]) -> Problem | None:
-        """Why this does not count as served; None when all who see anything see it."""
-        wanted = self.pair.sha256
-        for sight in sights:
-            if sight.sha256 and sight.sha256 != wanted:
-                return Problem(
-                    ErrorKind.TRUST,
-                    f"{sight.place} is served another certificate ({sight.sha256[:16]}) at "
-                    f"{self.reference} than the one deployed ({wanted[:16]})",
-                    "does the name lead to this host, and does anything stand in front of it?",
-                )
-        if any(sight.sha256 for sight in sights):
-            return None
-        first = next((sight.problem for sight in sights if sight.problem), None)
-        why = f": {first.message}" if first else ""
-        return Problem(
-            first.kind if first else ErrorKind.DAEMON,
-            f"nobody could see what is served at {self.reference}{why}",
-            "install openssl on the registry's host, or let this machine reach the registry",
-        )
-
     def _failed(self, report: DeployReport, runtime: RuntimeResult) -> _End:
-        why = {
-            "start": "did not start",
-            "ended": "started and ended again",
-            "other": f"goes on serving another certificate ({report.served[:16]})",
-            "silent": f"did not serve it within {self.state.timeout} s",
-        }.get(report.why, "did not come up")
-        last = f"; its last words: {last_words(report.journal)}" if report.journal else ""
-        hint = "does it read the two files named in registry_host?"
-        if report.result == "failed":
-            hint = f"its files were right already, and nothing was changed; {hint}"
-        problem = Problem(ErrorKind.DAEMON, f"the registry {why}{last}", hint)
+        problem = not_up(report, self.state.timeout)
         if report.result == "failed":
             return _End(Outcome.FAILED, runtime, False, problem)
         good = report.result == "rolled_back"
         outcome = Outcome.ROLLED_BACK if good else Outcome.FAILED
-        return _End(outcome, runtime, False, _after(problem, good))
+        return _End(outcome, runtime, False, after(problem, report))
 
     def _runtime(self, report: DeployReport) -> RuntimeResult:
         changed = tuple(
@@ -275,26 +240,6 @@ class _Work:
                     "reload the registry"
                 )
         return notes
-
-
-def _foreign(report: DeployReport) -> Problem:
-    paths = ", ".join(file.path for file in report.files if file.result == "foreign")
-    return Problem(
-        ErrorKind.CONFLICT,
-        f"holds something that certkit did not write: {paths}",
-        "look at it; --force replaces it, and brings it back if the registry does not come up",
-    )
-
-
-def _after(problem: Problem, good: bool) -> Problem:
-    if good:
-        return replace(problem, message=f"{problem.message}; the old files are back")
-    return replace(
-        problem,
-        message=f"{problem.message}; the old files are back, and the registry does not serve the "
-        "old certificate either",
-        hint=f"look at the registry's own log on the host; {problem.hint}",
-    )
 
 
 def _silent(event: Event) -> None:

@@ -149,7 +149,8 @@ def test_another_one_is_seen_from_here(
     ("answer", "outcome", "words"),
     [
         (f"served {OTHER}; result rolled_back 9 other", Outcome.ROLLED_BACK, "goes on serving"),
-        ("result rollback_failed 9 ended", Outcome.FAILED, "the old certificate either"),
+        ("restored yes; result rollback_failed 9 ended", Outcome.FAILED, "certificate either"),
+        ("restored no; result rollback_failed 9 ended", Outcome.FAILED, "not all of what was"),
         ("result failed 9 start", Outcome.FAILED, "did not start"),
         ("file foreign content 2f612f622f63.; result foreign 9 -", Outcome.FAILED, "/a/b/c"),
     ],
@@ -162,6 +163,43 @@ def test_the_hosts_own_verdict(
     assert (ended.result.outcome, ended.served) == (outcome, False)
     assert words in ended.result.error.message
     assert registry.steps == ["deploy"]
+
+
+@pytest.mark.parametrize(
+    ("back", "message", "hint"),
+    [
+        ("restored yes; result rolled_back 9 -", "; the old files are back", ""),
+        (
+            "restored yes; result rollback_failed 9 silent",
+            "; the old files are back, and the registry does not serve the old",
+            "the registry's own log",
+        ),
+        ("restored no; result rollback_failed 9 -", "; not all of what was there before", "again"),
+        ("result none 9 -", "; nothing was taken back", "the same command again"),
+    ],
+)
+def test_the_old_files_are_said_to_be_back_where_they_are(
+    files: RegistryFiles,
+    others: RegistryFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    back: str,
+    message: str,
+    hint: str,
+) -> None:
+    monkeypatch.setattr("certkit.registry.sight._WAIT", 0.1)
+    registry = Registry(deploy=done(files), revert=back)
+    ended = go(registry, files, serving(others.leaf))
+    assert registry.steps == ["deploy", "revert"]
+    error = ended.result.error
+    assert message in error.message and hint in error.hint
+    assert ("the old files are back" in error.message) is ("restored yes" in back)
+
+
+def test_what_another_run_has_replaced_since_is_not_in_service(files: RegistryFiles) -> None:
+    registry = Registry(deploy=done(files), settle="result none 1 -")
+    ended = go(registry, files, serving(files.leaf))
+    assert (ended.result.outcome, ended.served) == (Outcome.FAILED, False)
+    assert "another run has put another certificate there" in ended.result.error.message
 
 
 def test_what_podman_does_not_do_by_itself_is_told(files: RegistryFiles) -> None:
