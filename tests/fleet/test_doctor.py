@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from certkit.doctor.finding import CAUSE
-from tests.fleet.ailing import HOSTS, REGISTRIES, REGISTRY, Case, Ward, settle
+from tests.fleet.ailing import REGISTRY, Ward, settle
+from tests.fleet.causes import HOSTS, REGISTRIES, Case
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import REGISTRY_IMAGE, Machine
 from tests.fleet.operator import ATTENTION, DONE, FAILED, Operator, starts_registry
