@@ -43,8 +43,9 @@ def backup(
         passphrase_for_backup,
         refuse_place,
     )
-    from certkit.home.home import Home, home_path
+    from certkit.home.home import Home
     from certkit.home.keys.passphrase import PassphraseSources
+    from certkit.home.place import home_path
 
     opened = Home.open(home_path(home))
     refuse_place(opened, file)
@@ -78,8 +79,8 @@ def restore(
     from certkit.home.backup.archive import ENVIRONMENT, passphrase_for_backup
     from certkit.home.backup.restore import refuse_existing
     from certkit.home.backup.restore import restore as restore_home
-    from certkit.home.home import home_path
     from certkit.home.keys.passphrase import PassphraseSources
+    from certkit.home.place import home_path
 
     path = home_path(home)
     refuse_existing(path)

@@ -128,7 +128,8 @@ def _registry(
     registry: str | None, home: Path | None
 ) -> tuple[RegistryFiles | None, tuple[RegistryReference, ...]]:
     """Return what the home has for a registry, if anything, and its names."""
-    from certkit.home.home import Home, find_in, home_path
+    from certkit.home.home import Home, find_in
+    from certkit.home.place import home_path
     from certkit.names import RegistryReference
 
     path = home_path(home)

@@ -24,7 +24,6 @@ from certkit.home.home import Home
 from certkit.home.keys.passphrase import PassphraseSources
 from certkit.home.registry import RegistryFiles
 from certkit.home.renewal.renew import RenewalWish
-from certkit.home.renewal.report import home_option
 from certkit.home.renewal.waiting import NextLeaf, find_next
 from certkit.home.request import RegistryRequest
 
@@ -125,9 +124,7 @@ def taken(files: RegistryFiles, wish: RenewalWish) -> NextLeaf | None:
     return find_next(files)
 
 
-def remind(
-    home: Home, files: RegistryFiles, now: datetime, output: DocumentOutput, *, due: bool
-) -> ExitCode:
+def remind(files: RegistryFiles, now: datetime, output: DocumentOutput, *, due: bool) -> ExitCode:
     """Tell of a renewal that only another authority can sign.
 
     Raises:
@@ -135,7 +132,7 @@ def remind(
     """
     if not due:
         files.require_own_authority("certkit cannot renew it")
-    report = DueReport(files, home_option(home), now)
+    report = DueReport(files, now)
     show(words.console_for(output), report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())

@@ -71,7 +71,8 @@ def import_signed(
     from certkit.home.elsewhere.answering import take_answer
     from certkit.home.elsewhere.material import Material
     from certkit.home.elsewhere.report import TAKEN_SCHEMA, TakenReport
-    from certkit.home.home import Home, home_path
+    from certkit.home.home import Home
+    from certkit.home.place import home_path
 
     opened = Home.open(home_path(home))
     files = opened.sole_registry() if registry is None else opened.registry(registry)

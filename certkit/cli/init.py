@@ -121,9 +121,9 @@ def init(
     from certkit.cli import elsewhere, words
     from certkit.errors import InputError
     from certkit.home.choose import choose_registry
-    from certkit.home.home import home_path
     from certkit.home.initialise import initialise
     from certkit.home.keys.passphrase import PassphraseSources
+    from certkit.home.place import home_path
     from certkit.home.report import InitReport
     from certkit.home.request import Origin, RegistryRequest
 

@@ -38,8 +38,8 @@ def inspect(
 
     from certkit.cli import words
     from certkit.errors import ExitCode
-    from certkit.home.home import home_path
     from certkit.home.inspection.inspect import inspect_target
+    from certkit.home.place import home_path
 
     found: Inspection = inspect_target(
         target, home_path(home), live=live, now=datetime.now(timezone.utc)

@@ -39,7 +39,8 @@ def log(
     from certkit.cli import words
     from certkit.cli.render.text import plain
     from certkit.home.history import history_json, parse_since, read_history
-    from certkit.home.home import Home, home_path
+    from certkit.home.home import Home
+    from certkit.home.place import home_path
 
     start = parse_since(since, datetime.now(timezone.utc)) if since is not None else None
     entries = read_history(Home.open(home_path(home)), registry, start, limit)

@@ -53,7 +53,7 @@ def tell_of(session: Session, put: Service) -> None:
 
     lines = []
     if put.promoted is not None:
-        lines = what_hosts_lack(session.home, put.promoted)
+        lines = what_hosts_lack(put.promoted)
     elif not put.served and not put.report.check:
         # By itself this is all that cron sends where standard output is thrown away.
         [host] = put.report.hosts

@@ -42,8 +42,9 @@ def passphrase(
     these give the new one.
     """
     from certkit.cli import words
-    from certkit.home.home import Home, home_path
+    from certkit.home.home import Home
     from certkit.home.keys.passphrase import NEW_ENVIRONMENT, PassphraseSources
+    from certkit.home.place import home_path
     from certkit.home.repassphrase import change_passphrase
 
     opened = Home.open(home_path(home))

@@ -134,8 +134,9 @@ def renew(
     from certkit.durations import parse_duration
     from certkit.errors import InputError
     from certkit.home.elsewhere.requesting import discard_request
-    from certkit.home.home import Home, home_path
+    from certkit.home.home import Home
     from certkit.home.keys.passphrase import PassphraseSources
+    from certkit.home.place import home_path
     from certkit.home.renewal import promotion
     from certkit.home.renewal.renew import RenewalWish, is_due, prepare, refuse_useless
     from certkit.home.renewal.report import RenewReport, promoted_json, promoted_words, status_json
@@ -169,7 +170,7 @@ def renew(
     if served:
         seen = _seen(replace(flags, registry=files.reference.text), files, witnesses)
         done = promotion.promote(opened, files, seen, now)
-        for line in promoted_words(opened, done):
+        for line in promoted_words(done):
             words.say(console, line)
         if output is DocumentOutput.JSON:
             words.say_json(promoted_json(done))
@@ -184,7 +185,7 @@ def renew(
     if files.request.origin is not Origin.OWN:
         made = elsewhere.taken(files, wish)
         if made is None:
-            code = elsewhere.remind(opened, files, now, output, due=window is not None)
+            code = elsewhere.remind(files, now, output, due=window is not None)
             raise typer.Exit(code.value)
     session = None
     if deploy:
@@ -199,7 +200,7 @@ def renew(
         serving.required(session)
     ask = words.ask_secret if words.on_terminal() else None
     made = made or prepare(opened, files, wish, PassphraseSources(passphrase_file, ask=ask), now)
-    report = RenewReport(opened, made, now)
+    report = RenewReport(made, now)
     _show(console, report, last=session is None)
     if session is not None:
         put = serving.serve(session, waiting=True)

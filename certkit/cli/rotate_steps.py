@@ -70,7 +70,8 @@ def where_it_stands(flags: Flags) -> RotationReport:
         HomeError: The home is unusable.
     """
     from certkit.cli.session import Session
-    from certkit.home.home import Home, home_path
+    from certkit.home.home import Home
+    from certkit.home.place import home_path
     from certkit.home.rotation.report import RotationReport
     from certkit.home.rotation.steps import read_rotation
     from certkit.operations.rotating import Rotating

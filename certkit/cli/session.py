@@ -28,7 +28,8 @@ from certkit.fleet.job import DEFAULT_PARALLEL, RunOptions
 from certkit.fleet.plan import RestartPlan
 from certkit.fleet.report import FleetReport
 from certkit.fleet.stop import Stop
-from certkit.home.home import Home, home_path
+from certkit.home.home import Home
+from certkit.home.place import home_path
 from certkit.home.registry import RegistryFiles
 from certkit.inventory.inventory import Inventory
 from certkit.inventory.model import Host, Overrides

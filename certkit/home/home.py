@@ -8,39 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import platformdirs
-
 from certkit.errors import HomeError, InputError
 from certkit.home.disk.change import finish_change, is_change_pending
 from certkit.home.disk.files import check_directory, make_directory, sweep, unusable
 from certkit.home.disk.lock import locked
 from certkit.home.journal import Journal
+from certkit.home.place import home_option
 from certkit.home.registry import RECORD, RegistryFiles
 from certkit.names import RegistryReference
 
-ENVIRONMENT = "CERTKIT_HOME"
-
 _REGISTRIES, _JOURNAL, _LOCK = "registries", "journal.jsonl", "lock"
-
-
-def home_path(option: Path | None = None) -> Path:
-    """Where the home is: ``--home``, else ``CERTKIT_HOME``, else the user's data directory.
-
-    Args:
-        option: What ``--home`` gave.
-
-    Returns:
-        An absolute path without symbolic links; it need not exist.
-    """
-    path = option or Path(
-        os.environ.get(ENVIRONMENT) or platformdirs.user_data_dir("certkit", appauthor=False)
-    )
-    try:
-        return path.expanduser().resolve()
-    except (OSError, RuntimeError) as error:
-        raise HomeError(
-            f"{path} is not a usable path: {error}", "write it out, or name another with --home"
-        ) from error
 
 
 def is_home(path: Path) -> bool:
@@ -102,7 +79,9 @@ class Home:
         """
         if not is_home(path):
             if not os.path.lexists(path):
-                raise HomeError(f"there is no home at {path}", "make one with certkit init")
+                raise HomeError(
+                    f"there is no home at {path}", f"make one with certkit init{home_option(path)}"
+                )
             raise HomeError(
                 f"{path} is not a certkit home", "name it with --home, or make one: certkit init"
             )
@@ -203,7 +182,9 @@ class Home:
             known = ", ".join(files.reference.text for files in self.registries())
             raise InputError(
                 f"the home {self.path} has no registry {reference}",
-                f"it has {known}" if known else f"make it with certkit init {reference}",
+                f"it has {known}"
+                if known
+                else f"make it with certkit init {reference}{home_option(self.path)}",
             )
         return found
 
@@ -216,7 +197,10 @@ class Home:
         """
         every = self.registries()
         if not every:
-            raise InputError(f"the home {self.path} has no registry", "make one with certkit init")
+            raise InputError(
+                f"the home {self.path} has no registry",
+                f"make one with certkit init{home_option(self.path)}",
+            )
         if len(every) > 1:
             known = ", ".join(files.reference.text for files in every)
             raise InputError(f"the home has {len(every)} registries", f"name one of {known}")

@@ -14,6 +14,7 @@ from certkit.home.disk.files import write_atomic, write_directory
 from certkit.home.home import Home
 from certkit.home.keys.keyfile import assert_protected, encode_key
 from certkit.home.keys.passphrase import PassphraseSources
+from certkit.home.record import encode_record
 from certkit.home.registry import (
     AUTHORITY,
     AUTHORITY_KEY,
@@ -23,7 +24,6 @@ from certkit.home.registry import (
     SERVER_KEY,
     TRUST,
     RegistryFiles,
-    encode_record,
     missing_files,
 )
 from certkit.home.request import RegistryRequest
@@ -194,7 +194,7 @@ def refuse_taken(home: Home, request: RegistryRequest) -> None:
         if taken:
             raise InputError(
                 f"{taken[0]} already belongs to the registry {files.reference} in {home.path}",
-                f"look at it with certkit inspect {files.reference}",
+                f"look at it with certkit inspect {files.where}",
             )
 
 
@@ -218,7 +218,7 @@ def refuse_difference(
             words = {True: "encrypted", False: "plain"}
             lines.append(
                 f"the authority's key is {words[encrypted]}, asked for {words[wants_encryption]} "
-                f"(certkit passphrase {files.reference} changes that)"
+                f"(certkit passphrase {files.where} changes that)"
             )
     if lines:
         raise InputError(
@@ -242,7 +242,7 @@ def _warnings(files: RegistryFiles) -> tuple[str, ...]:
     warnings = []
     if not files.authority_key_protection.encrypted:
         warnings.append(
-            f"the authority's key is not encrypted; do it with certkit passphrase {files.reference}"
+            f"the authority's key is not encrypted; do it with certkit passphrase {files.where}"
         )
     if files.reference.is_loopback:
         warnings.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,9 @@ from cryptography import x509
 
 from certkit.errors import HomeError, InputError
 from certkit.home.disk.files import CERTIFICATE_MODE, KEY_MODE, check_directory, read_file
-from certkit.home.request import Origin, RegistryRequest
+from certkit.home.place import home_option
+from certkit.home.record import read_record
+from certkit.home.request import Origin
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle, fingerprint, parse_certificates
 from certkit.secret import Secret
@@ -20,8 +21,6 @@ from certkit.secret import Secret
 if TYPE_CHECKING:
     from certkit.home.keys.keyfile import KeyProtection
     from certkit.pki.keys import PrivateKey
-
-SCHEMA = "certkit.registry/1"
 
 AUTHORITY = "ca.crt"
 AUTHORITY_KEY = "ca.key"
@@ -60,12 +59,22 @@ class RegistryFiles:
     def __init__(self, directory: Path) -> None:
         check_directory(directory)
         self.directory = directory
-        self.request = _read_record(directory / RECORD)
+        if not (directory / RECORD).exists():
+            raise HomeError(
+                f"{directory} is half made: it lacks {', '.join(missing_files(directory))}",
+                "restore it from the back-up, or move it out of the home and run certkit init",
+            )
+        self.request = read_record(directory / RECORD)
 
     @property
     def reference(self) -> RegistryReference:
         """The registry, as image names write it."""
         return self.request.reference
+
+    @property
+    def where(self) -> str:
+        """The registry as a command to paste names it: with ``--home DIR`` where that is needed."""
+        return f"{self.reference}{home_option(self.directory.parents[1])}"
 
     @property
     def aliases(self) -> tuple[RegistryReference, ...]:
@@ -101,7 +110,7 @@ class RegistryFiles:
             raise HomeError(
                 f"{self.reference} has no certificate yet: the request waits for its answer",
                 f"send {self.path(REQUEST)} to the authority, then run certkit import-signed FILE "
-                f"{self.reference}",
+                f"{self.where}",
             )
 
     def require_own_authority(self, what: str) -> None:
@@ -118,7 +127,7 @@ class RegistryFiles:
                 f"the certificate of {self.reference} comes from {self.request.origin.words}: "
                 f"{what}",
                 "a new certificate, of a new authority too, is taken with certkit import-signed "
-                f"FILE {self.reference}; certkit renew {self.reference} --csr makes a request",
+                f"FILE {self.where}; certkit renew {self.where} --csr makes a request",
             )
 
     def path(self, name: str) -> Path:
@@ -267,36 +276,6 @@ class RegistryFiles:
             raise HomeError(error.message, error.hint) from error
 
 
-def encode_record(request: RegistryRequest, created: str) -> bytes:
-    """The content of ``registry.json``.
-
-    Args:
-        request: What the registry was made with.
-        created: When, RFC 3339.
-    """
-    record = {"schema": SCHEMA, "created": created, **request.to_json()}
-    return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
-
-
 def missing_files(directory: Path) -> tuple[str, ...]:
     """The names of the files that a registry's directory should have and does not."""
     return tuple(name for name in MODES if not (directory / name).exists())
-
-
-def _read_record(path: Path) -> RegistryRequest:
-    if not path.exists():
-        missing = ", ".join(missing_files(path.parent))
-        raise HomeError(
-            f"{path.parent} is half made: it lacks {missing}",
-            "restore it from the back-up, or move it out of the home and run certkit init",
-        )
-    try:
-        record = json.loads(read_file(path, MODES[RECORD]))
-        if record["schema"] != SCHEMA:
-            raise HomeError(
-                f"{path} was written by another version of certkit ({record['schema']!r})",
-                "use that version, or a newer one",
-            )
-        return RegistryRequest.from_json(record)
-    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
-        raise HomeError(f"{path} is damaged: {error}", "restore it from the back-up") from error

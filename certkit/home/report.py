@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from certkit.home.home import home_path
 from certkit.home.initialise import Initialised
+from certkit.home.place import home_option
 from certkit.home.registry import (
     AUTHORITY,
     AUTHORITY_KEY,
@@ -105,7 +105,7 @@ class InitReport:
             f"-e REGISTRY_HTTP_TLS_KEY=/certs/{SERVER_KEY} {REGISTRY_IMAGE}"
         )
         home = self.done.home
-        option = "" if home.path == home_path() else f" --home {shlex.quote(str(home.path))}"
+        option = home_option(home.path)
         registry = f" {self.files.reference}" if len(home.registries()) > 1 else ""
         return [
             (

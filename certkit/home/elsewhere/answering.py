@@ -24,6 +24,7 @@ from certkit.home.elsewhere.requesting import find_request
 from certkit.home.home import Home
 from certkit.home.initialise import refuse_difference, refuse_taken
 from certkit.home.keys.keyfile import encode_key
+from certkit.home.record import encode_record
 from certkit.home.registry import (
     MODES,
     RECORD,
@@ -32,7 +33,6 @@ from certkit.home.registry import (
     SERVER_KEY,
     TRUST,
     RegistryFiles,
-    encode_record,
 )
 from certkit.home.renewal.renew import refuse_other_owner
 from certkit.home.renewal.waiting import find_next, next_writes
@@ -95,7 +95,7 @@ def import_pair(path: Path, request: RegistryRequest, given: Material, now: date
                 raise InputError(
                     f"the registry {files.reference} has another certificate",
                     "nothing was changed; a new one is taken with certkit import-signed FILE "
-                    f"--key FILE {files.reference}",
+                    f"--key FILE {files.where}",
                 )
             return _complete(home, files, accepted)
         refuse_taken(home, request)

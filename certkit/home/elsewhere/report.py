@@ -15,7 +15,6 @@ from certkit.home.registry import (
     SERVER_KEY,
     RegistryFiles,
 )
-from certkit.home.renewal.report import home_option
 from certkit.home.renewal.waiting import NEXT, NEXT_KEY
 from certkit.pki.bundle import colons
 from certkit.pki.describe import describe_certificate
@@ -83,7 +82,7 @@ class TakenReport:
     @property
     def next_steps(self) -> Steps:
         """What to do next: a sentence and a command to paste."""
-        where = f"{self.files.reference}{home_option(self.taken.home)}"
+        where = self.files.where
         spread = (
             "Put its root on the hosts that do not trust it already",
             f"certkit distribute {where} -i hosts.yaml",
@@ -166,7 +165,7 @@ class RequestReport:
     @property
     def next_steps(self) -> Steps:
         """What to do next: a sentence and a command to paste."""
-        where = f"{self.files.reference}{home_option(self.requested.home)}"
+        where = self.files.where
         return [
             (
                 f"Send {self.files.path(REQUEST)} to the authority; when it answers, with the "
@@ -197,16 +196,14 @@ class DueReport:
 
     Args:
         files: The registry.
-        option: `` --home DIR`` where commands need it.
         now: The time that remaining days refer to.
     """
 
     warnings: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
 
-    def __init__(self, files: RegistryFiles, option: str, now: datetime) -> None:
+    def __init__(self, files: RegistryFiles, now: datetime) -> None:
         self._files = files
-        self._where = f"{files.reference}{option}"
         self._server = describe_certificate(files.leaf, now)
 
     @property
@@ -222,17 +219,18 @@ class DueReport:
     @property
     def next_steps(self) -> Steps:
         """What to do next: a sentence and a command to paste."""
-        waits, take = self._files.path(REQUEST), f"certkit import-signed signed.crt {self._where}"
+        where, waits = self._files.where, self._files.path(REQUEST)
+        take = f"certkit import-signed signed.crt {where}"
         if waits.exists():
             asked = [(f"Take the authority's answer to the request in {waits}", take)]
         else:
-            ask = f"certkit renew {self._where} --csr"
+            ask = f"certkit renew {where} --csr"
             asked = [("Make a request for the authority", ask), ("Take its answer", take)]
         return [
             *asked,
             (
                 "Or take a new certificate with its key",
-                f"certkit import-signed signed.crt --key signed.key {self._where}",
+                f"certkit import-signed signed.crt --key signed.key {where}",
             ),
         ]
 

@@ -18,6 +18,7 @@ from certkit.home.disk.files import KEY_MODE, read_file, write_directory
 from certkit.home.home import Home
 from certkit.home.initialise import refuse_difference, refuse_taken
 from certkit.home.keys.keyfile import decode_key, encode_key
+from certkit.home.record import encode_record
 from certkit.home.registry import (
     MODES,
     RECORD,
@@ -26,7 +27,6 @@ from certkit.home.registry import (
     REQUEST_MODES,
     REQUEST_RECORD,
     RegistryFiles,
-    encode_record,
 )
 from certkit.home.renewal.renew import RenewalWish, refuse_other_owner
 from certkit.home.request import Origin, RegistryRequest
@@ -81,7 +81,7 @@ def init_request(path: Path, request: RegistryRequest, now: datetime) -> Request
             if found is None:
                 raise InputError(
                     f"the registry {files.reference} has its certificate already",
-                    f"make a request for a new one with certkit renew {files.reference} --csr",
+                    f"make a request for a new one with certkit renew {files.where} --csr",
                 )
             return Requested(home, files, request, "unchanged")
         refuse_taken(home, request)
@@ -111,7 +111,7 @@ def renew_request(home: Home, files: RegistryFiles, wish: RenewalWish, now: date
     if files.request.origin is Origin.OWN:
         raise InputError(
             f"{files.reference} has its own authority, which needs no request",
-            f"certkit renew {files.reference}",
+            f"certkit renew {files.where}",
         )
     if wish.days is not None:
         raise InputError("--days is for the authority to decide", "leave it out")
@@ -125,7 +125,7 @@ def renew_request(home: Home, files: RegistryFiles, wish: RenewalWish, now: date
                 raise InputError(
                     f"another request of {files.reference} waits for its answer: "
                     f"{files.path(REQUEST)}",
-                    f"throw it away with certkit renew {files.reference} --discard",
+                    f"throw it away with certkit renew {files.where} --discard",
                 )
             return Requested(home, files, request, "unchanged")
         files.require_certificate()

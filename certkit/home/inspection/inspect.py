@@ -19,6 +19,7 @@ from certkit.home.inspection.served import fetch_served
 from certkit.home.inspection.shape import Inspection, Kind, Pairs, Section, describe_all, section
 from certkit.home.inspection.under_way import under_way
 from certkit.home.keys.keyfile import key_protection
+from certkit.home.place import home_option
 from certkit.home.registry import AUTHORITY_KEY, MODES, REQUEST, RegistryFiles
 from certkit.names import RegistryReference
 from certkit.paths import expanded
@@ -175,7 +176,8 @@ def inspect_home(home: Home, now: datetime) -> Inspection:
         described.append({"attention": inspection.attention, **inspection.values})
         attention = attention or inspection.attention
     if not described:
-        sections.append(Section("registries", [("none", "make one with certkit init")]))
+        make = f"make one with certkit init{home_option(home.path)}"
+        sections.append(Section("registries", [("none", make)]))
     values = {"home": str(home.path), "registries": described}
     return Inspection("home", tuple(sections), values, attention)
 

@@ -16,6 +16,7 @@ from certkit.errors import CertkitError, InputError
 from certkit.home.disk.change import Writes, change_files
 from certkit.home.disk.files import CERTIFICATE_MODE, KEY_MODE
 from certkit.home.home import Home
+from certkit.home.record import encode_record
 from certkit.home.registry import (
     MODES,
     RECORD,
@@ -23,7 +24,6 @@ from certkit.home.registry import (
     SERVER_KEY,
     TRUST,
     RegistryFiles,
-    encode_record,
 )
 from certkit.home.renewal.waiting import (
     ARCHIVE,
@@ -122,8 +122,8 @@ def discard(home: Home, files: RegistryFiles) -> bool:
 def how_to_renew(files: RegistryFiles) -> str:
     """The command that makes or takes a new certificate, for hints."""
     if files.request.origin is Origin.OWN:
-        return f"make one with certkit renew {files.reference}"
-    return f"take one with certkit import-signed FILE {files.reference}"
+        return f"make one with certkit renew {files.where}"
+    return f"take one with certkit import-signed FILE {files.where}"
 
 
 def require_served(waiting: NextLeaf, served: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import datetime
 from typing import Any, Literal
 
-from certkit.home.home import Home, home_path
 from certkit.home.registry import SERVER, SERVER_KEY, RegistryFiles
 from certkit.home.renewal.promotion import Promoted
 from certkit.home.renewal.waiting import NEXT, NEXT_KEY, NextLeaf
@@ -20,13 +18,11 @@ class RenewReport:
     """The words and the JSON of one `prepare`.
 
     Args:
-        home: The home.
         waiting: What it returned.
         now: The time that remaining days refer to.
     """
 
-    def __init__(self, home: Home, waiting: NextLeaf, now: datetime) -> None:
-        self.home = home
+    def __init__(self, waiting: NextLeaf, now: datetime) -> None:
         self.waiting = waiting
         self.description = describe_certificate(waiting.certificate, now)
 
@@ -54,7 +50,7 @@ class RenewReport:
     @property
     def next_steps(self) -> list[tuple[str, str]]:
         """What to do next: a sentence and a command to paste."""
-        where = f"{self.waiting.files.reference}{home_option(self.home)}"
+        where = self.waiting.files.where
         return [
             (
                 "Put it into service, where the inventory names the registry's machine",
@@ -81,19 +77,19 @@ class RenewReport:
         }
 
 
-def promoted_words(home: Home, done: Promoted) -> list[str]:
+def promoted_words(done: Promoted) -> list[str]:
     """What was done by `promote`, a line each; the last ones are what to run next."""
     lines = [
         f"{done.files.reference} serves the new certificate; it is the current one now.",
         f"The old one is in {done.files.directory / done.archived}.",
     ]
-    return [*lines, *what_hosts_lack(home, done)]
+    return [*lines, *what_hosts_lack(done)]
 
 
-def what_hosts_lack(home: Home, done: Promoted) -> list[str]:
+def what_hosts_lack(done: Promoted) -> list[str]:
     """What the new certificate holds and hosts do not know yet, a line each, with what to run."""
     files = done.files
-    command = f"certkit distribute {files.reference}{home_option(home)}"
+    command = f"certkit distribute {files.where}"
     lines = []
     if done.new_aliases:
         aliases = ", ".join(alias.text for alias in done.new_aliases)
@@ -129,8 +125,3 @@ def status_json(
         status: ``discarded``; ``nothing`` where nothing waited to be; ``not_due``.
     """
     return {"schema": SCHEMA, "status": status, **files.request.to_json()}
-
-
-def home_option(home: Home) -> str:
-    """`` --home DIR`` where commands to paste need it, else nothing."""
-    return "" if home.path == home_path() else f" --home {shlex.quote(str(home.path))}"

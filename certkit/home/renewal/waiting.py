@@ -16,9 +16,9 @@ from cryptography import x509
 from certkit.errors import HomeError, InputError
 from certkit.home.disk.files import CERTIFICATE_MODE, KEY_MODE, read_file
 from certkit.home.keys.keyfile import decode_key, encode_key
+from certkit.home.record import encode_record
 from certkit.home.registry import (
     RegistryFiles,
-    encode_record,
 )
 from certkit.home.request import Origin, RegistryRequest
 from certkit.pki.bundle import fingerprint, parse_certificates, pem, time_text
@@ -138,5 +138,5 @@ def _read(files: RegistryFiles, name: str) -> bytes:
 def _damaged(files: RegistryFiles, why: str) -> HomeError:
     return HomeError(
         f"the waiting certificate of {files.reference} is damaged: {why}",
-        f"throw it away with certkit renew {files.reference} --discard",
+        f"throw it away with certkit renew {files.where} --discard",
     )

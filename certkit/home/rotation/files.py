@@ -100,9 +100,9 @@ def refuse_renewal(files: RegistryFiles, rollover: Rollover) -> None:
     """
     waiting = find_next(files)
     if waiting is not None and waiting.sha256 != rollover.offered:
-        where = files.reference
+        where = files.where
         raise InputError(
-            f"a renewed certificate of {where} waits to be served, and would be lost",
+            f"a renewed certificate of {files.reference} waits to be served, and would be lost",
             f"first put it into service with certkit registry deploy {where} --next (if that was "
             f"done by hand: certkit renew {where} --served), or throw it away with certkit renew "
             f"{where} --discard",

@@ -235,3 +235,15 @@ def test_an_empty_home_is_not_the_current_directory(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert certkit("init", "x.lab", "--no-passphrase").code == 0
     assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_what_is_to_be_pasted_names_the_home(
+    certkit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "sp" / "a b"
+    ran = certkit("init", "x.lab", "--no-passphrase", "--home", home)
+    assert f"certkit passphrase x.lab --home '{home}'" in ran.out
+    ran = certkit("status", "--home", tmp_path / "none here")
+    assert f"certkit init --home '{tmp_path}/none here'" in ran.err
+    monkeypatch.setenv("CERTKIT_HOME", str(home))
+    assert "--home" not in certkit("init", "x.lab").out

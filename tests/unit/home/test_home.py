@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from certkit.errors import ExitCode, HomeError, InputError
-from certkit.home.home import Home, home_path
+from certkit.home.home import Home
+from certkit.home.place import home_path
 from tests.unit.home.makers import make
 from tests.unit.pki.chains import key_pem, make_chain
 
