@@ -31,8 +31,11 @@ NAMES = ("web-01", "web-02")
 class Killer:
     """Runs a command, kills it at a random moment of its life, and lets a second run finish it.
 
+    Every other moment, by lot, lies behind the command's first login on a host.
+
     Attributes:
-        tried: How many runs of each command were killed, or had ended before the kill.
+        tried: How many runs of each command were killed, how many of these after a host had let
+            them in, and how many had ended before the kill.
     """
 
     def __init__(self, lab: Lab, dice: random.Random, tried: Counter[str]) -> None:
@@ -59,7 +62,13 @@ class Killer:
     def kill(self, *words: str) -> None:
         """Run a command up to a random moment."""
         at_most = 1.05 * self._takes.get(" ".join(words), 2.0)
+        before = self._logins()
         process = self.lab.start(self.arguments(words))
+        if self._dice.random() < 0.5:
+            # Half of a life is Python's start.
+            while process.poll() is None and self._logins() == before:
+                time.sleep(0.005)
+            at_most /= 2
         time.sleep(self._dice.uniform(0, at_most))
         ended = process.poll() is not None
         process.kill()
@@ -67,10 +76,14 @@ class Killer:
         assert "Traceback" not in err, err
         if ended:
             assert process.returncode == 0, (words, err)
-        command = " ".join(words[: 2 if words[0] == "rotate" else 1])
-        self.tried[f"{command} {'ended by itself' if ended else 'killed'}"] += 1
         for machine in self.lab.machines.values():
             machine.wait_until_idle()
+        command = " ".join(words[: 2 if words[0] == "rotate" else 1])
+        self.tried[f"{command} {'ended by itself' if ended else 'killed'}"] += 1
+        self.tried[f"{command} on hosts by then"] += not ended and self._logins() > before
+
+    def _logins(self) -> int:
+        return sum(one.log.count("Accepted publickey") for one in self.lab.machines.values())
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +97,8 @@ def killer(lab: Lab, request: pytest.FixtureRequest, tried: Counter[str]) -> Kil
     return Killer(lab, chance(request.node.name), tried)
 
 
-def killed(tried: Counter[str]) -> int:
-    return sum(number for what, number in tried.items() if what.endswith("killed"))
+def counted(tried: Counter[str], how: str) -> int:
+    return sum(number for what, number in tried.items() if what.endswith(how))
 
 
 def assert_home_whole(home: Path) -> None:
@@ -156,18 +169,23 @@ def test_distribute_and_remove(killer: Killer) -> None:
     killer.whole_run("distribute")
     killer.whole_run("remove")
     for number in range(rounds(6)):
+        before = restarts(lab)
         killer.kill("distribute")
         assert_hosts_whole(lab, [lab.trust])
         # A killed run can be taken up again by its record, or simply be run again.
         killer.whole_run("distribute", *(["--resume"] if number % 2 else []))
         assert all(lab.certificate(name).read_bytes() == lab.trust for name in NAMES)
+        # Each daemon has taken up the trust, by the killed run or the second one, not by both.
+        assert restarts(lab) == [count + 1 for count in before]
         killer.kill("remove")
         assert_hosts_whole(lab, [lab.trust])
         killer.whole_run("remove")
         assert not any(lab.at(name, "certs.d").exists() for name in NAMES)
+        assert restarts(lab) == [count + 2 for count in before]
         assert_home_whole(lab.home)
         assert_tidy(lab)
-    assert killed(killer.tried) > killer.tried.total() / 2
+    assert counted(killer.tried, "killed") > counted(killer.tried, "ended by itself")
+    assert counted(killer.tried, "on hosts by then")
 
 
 def test_renew_and_deploy(killer: Killer) -> None:
@@ -186,17 +204,20 @@ def test_renew_and_deploy(killer: Killer) -> None:
         assert RegistryFiles(registry_of(lab)).server_chain_pem != before
         killer.whole_run("registry", "status")
         killer.whole_run("verify")
-    assert killed(killer.tried)
+    assert counted(killer.tried, "killed")
 
 
 def test_rotate(killer: Killer) -> None:
     lab = killer.lab
     killer.whole_run("registry", "deploy")
     killer.whole_run("distribute")
-    for _ in range(rounds(1)):
+    for number in range(rounds(1)):
         old = lab.trust
         allowed = {old}
-        for step in ("start", "switch", "finish"):
+        # It can be given up with the new certificate in service, and before that.
+        given_up = ("start", "abort") if number % 2 else ("start", "switch", "abort")
+        for step in (*given_up, "start", "switch", "finish"):
+            before = restarts(lab)
             killer.kill("rotate", step)
             allowed.add(lab.trust)
             assert_hosts_whole(lab, sorted(allowed))
@@ -208,10 +229,16 @@ def test_rotate(killer: Killer) -> None:
             assert_tidy(lab)
             # At no step has a host lost the authority that the registry is served by.
             killer.whole_run("verify")
-        assert lab.trust != old
+            assert (lab.trust == old) == (step == "abort")
+            # Whatever a step changes on a host, its daemon takes up once.
+            assert restarts(lab) in (before, [count + 1 for count in before])
+            assert all(lab.certificate(name).read_bytes() == lab.trust for name in NAMES)
         assert len(TrustBundle.parse(lab.trust, "trust.crt").certificates) == 1
-        assert all(lab.certificate(name).read_bytes() == lab.trust for name in NAMES)
-    assert killed(killer.tried)
+    assert counted(killer.tried, "killed")
+
+
+def restarts(lab: Lab) -> list[int]:
+    return [lab.restarts(name) for name in NAMES]
 
 
 def registry_of(lab: Lab) -> Path:
