@@ -86,7 +86,7 @@ def restore(
     refuse_existing(path)
     ask = words.ask_secret if words.on_terminal() else None
     sources = PassphraseSources(passphrase_file, ask=ask, environment=ENVIRONMENT)
-    done = restore_home(file, passphrase_for_backup(sources, new=False), path)
+    done = restore_home(file, lambda: passphrase_for_backup(sources, new=False), path)
     console = words.console_for(output)
     words.say(console, f"Restored {done.files} files to {path}.")
     words.say_pairs(console, [("registry", registry) for registry in done.registries])

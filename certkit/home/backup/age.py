@@ -60,6 +60,33 @@ def encrypt(plain: bytes, passphrase: Secret, work_factor: int | None = None) ->
     return b"%s %s\n%s%s" % (header, _b64(_mac(file_key, header).finalize()), nonce, body)
 
 
+def check_header(data: bytes, source: str) -> re.Match[bytes]:
+    """Read what tells how a file was encrypted, for which no passphrase is needed.
+
+    Args:
+        data: The whole file.
+        source: What errors call the file.
+
+    Returns:
+        Salt, work factor, wrapped key and seal.
+
+    Raises:
+        InputError: It is not such a file.
+    """
+    match = _HEADER.match(data)
+    if match is None:
+        raise InputError(
+            f"{source} is not a file that age encrypted with a passphrase",
+            "name a file that certkit backup made",
+        )
+    if int(match[2]) > MAX_WORK_FACTOR:
+        raise InputError(
+            f"{source} asks for 2^{int(match[2])} rounds of scrypt, which is refused",
+            "name a file that certkit backup made",
+        )
+    return match
+
+
 def decrypt(data: bytes, passphrase: Secret, source: str) -> bytes:
     """Decrypt what `encrypt` or age made with a passphrase; nothing unproven is returned.
 
@@ -72,15 +99,8 @@ def decrypt(data: bytes, passphrase: Secret, source: str) -> bytes:
         InputError: It is not such a file, or it is damaged.
         HomeError: The passphrase is wrong.
     """
-    match = _HEADER.match(data)
-    if match is None:
-        raise InputError(
-            f"{source} is not a file that age encrypted with a passphrase",
-            "name a file that certkit backup made",
-        )
+    match = check_header(data, source)
     work_factor = int(match[2])
-    if work_factor > MAX_WORK_FACTOR:
-        raise InputError(f"{source} asks for 2^{work_factor} rounds of scrypt, which is refused")
     damaged = InputError(f"{source} is damaged or cut short", "use another copy of the back-up")
     try:
         salt, wrapped, mac = (_unb64(match[number]) for number in (1, 3, 4))

@@ -103,12 +103,12 @@ def refuse_place(home: Home, path: Path) -> Path:
     return path
 
 
-def read_backup(path: Path, passphrase: Secret) -> dict[str, tuple[bytes, int]]:
+def read_backup(path: Path, passphrase: Callable[[], Secret]) -> dict[str, tuple[bytes, int]]:
     """Open a back-up and check all of it.
 
     Args:
         path: The file.
-        passphrase: What it was encrypted with.
+        passphrase: Tells what it was encrypted with; asked once it is seen to be a back-up.
 
     Returns:
         Content and mode of each file, by its path below the home.
@@ -124,7 +124,8 @@ def read_backup(path: Path, passphrase: Secret) -> dict[str, tuple[bytes, int]]:
         raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from error
     if len(sealed) > MAX_BYTES:
         raise InputError(f"{path} is too large for a back-up of a home")
-    return _unpack(age.decrypt(sealed, passphrase, str(path)), str(path))
+    age.check_header(sealed, str(path))
+    return _unpack(age.decrypt(sealed, passphrase(), str(path)), str(path))
 
 
 def passphrase_for_backup(sources: PassphraseSources, *, new: bool) -> Secret:

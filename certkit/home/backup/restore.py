@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def refuse_existing(path: Path) -> None:
         raise unusable("cannot read", path, error) from error
 
 
-def restore(file: Path, passphrase: Secret, path: Path) -> Restored:
+def restore(file: Path, passphrase: Callable[[], Secret], path: Path) -> Restored:
     """Make a home from a back-up, in one step.
 
     It is built beside its place and opened there like any home: every certificate parsed, every
@@ -63,7 +64,7 @@ def restore(file: Path, passphrase: Secret, path: Path) -> Restored:
 
     Args:
         file: The back-up.
-        passphrase: What it was encrypted with.
+        passphrase: Tells what it was encrypted with; asked once it is seen to be a back-up.
         path: The home, from `home_path`; missing or empty.
 
     Raises:

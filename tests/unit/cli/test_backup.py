@@ -56,6 +56,10 @@ def test_wrong_usage(certkit: Command, tmp_path: Path) -> None:
     assert ran.code == 2 and "not empty" in ran.err
     ran = certkit("restore", "b.age", "--home", tmp_path / "new")
     assert ran.code == 2 and "--passphrase-file" in ran.err
+    (tmp_path / "junk").write_text("junk")
+    for file, says in (("missing", "cannot read missing"), ("junk", "is not a file that age")):
+        ran = certkit("restore", file, "--home", tmp_path / "new")
+        assert ran.code == 2 and says in ran.err, "and not that a passphrase is wanted"
     assert certkit("backup", "c.age", "--home", tmp_path / "nowhere").code == 3
 
 

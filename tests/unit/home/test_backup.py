@@ -56,7 +56,7 @@ def test_there_and_back(home: Home, tmp_path: Path) -> None:
     assert done.path.stat().st_mode & 0o777 == 0o600
     assert done.sha256 == hashlib.sha256(sealed).hexdigest()
     assert b"registry" not in sealed and b"PRIVATE" not in sealed
-    restored = restore(done.path, WORD, tmp_path / "new" / "place")
+    restored = restore(done.path, lambda: WORD, tmp_path / "new" / "place")
     assert snapshot(tmp_path / "new" / "place") == snapshot(home.path)
     assert restored.registries == ("other.lab:5000", "registry.lab:5000")
     assert restored.files == done.files
@@ -89,10 +89,10 @@ def test_nothing_is_replaced(home: Home, tmp_path: Path) -> None:
     back_up(home, tmp_path / "c.age", WORD, NOW)
     before = snapshot(home.path)
     with pytest.raises(InputError, match="not empty"):
-        restore(tmp_path / "c.age", WORD, home.path)
+        restore(tmp_path / "c.age", lambda: WORD, home.path)
     assert snapshot(home.path) == before
     (tmp_path / "empty").mkdir(mode=0o700)
-    restore(tmp_path / "c.age", WORD, tmp_path / "empty")
+    restore(tmp_path / "c.age", lambda: WORD, tmp_path / "empty")
 
 
 def test_what_does_not_read_back_gets_no_name(
@@ -112,7 +112,7 @@ def test_without_links_the_name_is_taken_all_the_same(
 
     monkeypatch.setattr(os, "link", refuse)
     back_up(home, tmp_path / "b.age", WORD, NOW)
-    assert read_backup(tmp_path / "b.age", WORD)
+    assert read_backup(tmp_path / "b.age", lambda: WORD)
 
 
 def test_a_lax_or_strange_home_is_not_backed_up(home: Home, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_lax_or_strange_home_is_not_backed_up(home: Home, tmp_path: Path) -> N
 
 def repack(path: Path, change: Any) -> None:
     """Seal a back-up again whose content somebody has changed."""
-    contents = {name: data for name, (data, _) in read_backup(path, WORD).items()}
+    contents = {name: data for name, (data, _) in read_backup(path, lambda: WORD).items()}
     manifest = {
         "schema": "certkit.backup/1",
         "files": {
@@ -188,7 +188,7 @@ def test_a_changed_back_up_restores_nothing(home: Home, tmp_path: Path, name: st
     path = back_up(home, tmp_path / "b.age", WORD, NOW).path
     repack(path, BAD[name])
     with pytest.raises(InputError, match="no back-up of a home"):
-        restore(path, WORD, tmp_path / "new")
+        restore(path, lambda: WORD, tmp_path / "new")
     assert {path.name for path in tmp_path.iterdir()} == {"home", "b.age"}
 
 
@@ -203,19 +203,19 @@ def test_a_home_that_cannot_be_used_is_not_put_in_place(home: Home, tmp_path: Pa
 
     repack(path, swap)
     with pytest.raises(HomeError, match="is not its certificate's"):
-        restore(path, WORD, tmp_path / "new")
+        restore(path, lambda: WORD, tmp_path / "new")
     assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".certkit*"))
 
 
 def test_wrong_files(home: Home, tmp_path: Path) -> None:
     path = back_up(home, tmp_path / "b.age", WORD, NOW).path
     with pytest.raises(HomeError, match="does not open"):
-        restore(path, Secret("other"), tmp_path / "new")
+        restore(path, lambda: Secret("other"), tmp_path / "new")
     with pytest.raises(InputError, match="cannot read"):
-        restore(tmp_path / "missing", WORD, tmp_path / "new")
+        restore(tmp_path / "missing", lambda: WORD, tmp_path / "new")
     (tmp_path / "junk").write_bytes(age.encrypt(b"no tar", WORD))
     with pytest.raises(InputError, match="no back-up"):
-        restore(tmp_path / "junk", WORD, tmp_path / "new")
+        restore(tmp_path / "junk", lambda: WORD, tmp_path / "new")
 
 
 def test_kill_before_every_operation_of_a_restore(home: Home, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_kill_before_every_operation_of_a_restore(home: Home, tmp_path: Path) ->
     whole = snapshot(home.path)
     target = tmp_path / "there" / "new"
     states = set()
-    for _ in steps_of(tmp_path / "there", lambda: restore(path, WORD, target)):
+    for _ in steps_of(tmp_path / "there", lambda: restore(path, lambda: WORD, target)):
         found = snapshot(target) if target.exists() else {}
         assert found in ({}, whole)
         states.add(bool(found))
@@ -238,7 +238,7 @@ def test_kill_before_every_operation_of_a_back_up(home: Home, tmp_path: Path) ->
     for _ in steps_of(path.parent, lambda: back_up(home, path, WORD, NOW)):
         states.add(path.exists())
         if path.exists():
-            assert read_backup(path, WORD)
+            assert read_backup(path, lambda: WORD)
             path.unlink()
     assert False in states
 

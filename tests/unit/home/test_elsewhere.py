@@ -278,7 +278,7 @@ def test_backed_up_and_restored(tmp_path: Path) -> None:
     secret = Secret("correct horse")
     back_up(done.home, tmp_path / "backup.age", secret, NOW)
     before = snapshot(tmp_path / "H")
-    restore(tmp_path / "backup.age", secret, tmp_path / "R")
+    restore(tmp_path / "backup.age", lambda: secret, tmp_path / "R")
     assert snapshot(tmp_path / "R") == before
 
 
