@@ -106,12 +106,6 @@ def test_no_room_for_a_new_home(lab: Lab, room: int) -> None:
     assert not list(home.rglob(".certkit-new*"))
 
 
-SMALL_DISK = """
-mount -t tmpfs -o size=$1 none "$2" && shift && cp -a "$2"/. "$1" && chmod 700 "$1" && shift 2
-"$@" >/dev/null; echo "first $?" >&2
-"""
-
-
 def in_namespace(script: str, *words: str, lab: Lab) -> subprocess.CompletedProcess[str]:
     """Run a script that may mount, seen by nobody else."""
     unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
