@@ -31,6 +31,8 @@ def refuse_unprintable(text: str, what: str) -> None:
     """Refuse what is empty, starts with a dash, or holds white space or control characters."""
     if not text:
         raise InputError(f"the {what} is empty", "write host:port, such as registry.lab:5000")
+    if any("\ud800" <= c <= "\udfff" for c in text):  # how Python keeps bytes that are no text
+        fail(text, what, "is not UTF-8 text", "write it anew in letters, digits, dots and dashes")
     if any(c.isspace() or unicodedata.category(c).startswith("C") for c in text):
         fail(text, what, "holds white space or control characters", "remove them")
     if text.startswith("-"):

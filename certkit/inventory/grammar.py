@@ -112,7 +112,9 @@ def user(value: object) -> str:
     r"""A login name, local or of a domain (``DOM\ann``, ``ann@dom``)."""
     name = text(value)
     if not _USER.fullmatch(name):
-        raise GrammarError(f"'{shown(name)}' is not a user name")
+        raise GrammarError(
+            f"'{shown(name)}' is not a user name", "letters, digits and any of _ . @ + \\ $ -"
+        )
     return name
 
 

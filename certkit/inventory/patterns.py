@@ -132,7 +132,10 @@ class _Index:
             if term[0] == "!":
                 chosen = chosen - self.match(term[1:], flag)
         if not chosen:
-            raise InputError(f"{flag} '{shown(pattern)}' matches no host")
+            raise InputError(
+                f"{flag} '{shown(pattern)}' matches no host",
+                "its parts match, but nothing is left of them: certkit inventory lists the groups",
+            )
         return chosen
 
     def match(self, term: str, flag: str) -> frozenset[int]:
@@ -143,7 +146,12 @@ class _Index:
         try:
             found = self._regex(term[1:]) if term.startswith("~") else self._words(term)
         except GrammarError as error:
-            raise InputError(f"{flag} has a bad pattern '{shown(term)}': {error}") from None
+            raise InputError(
+                f"{flag} has a bad pattern '{shown(term)}': {error}",
+                "after ~ stands a regular expression of Python's; a name needs no ~"
+                if term.startswith("~")
+                else error.hint or "list them with: certkit inventory",
+            ) from None
         if not found:
             hint = suggest(term, [*self.names, *self.groups])
             raise InputError(
@@ -222,11 +230,12 @@ class _Index:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InputError(f"{flag} cannot read {shown(path)}: {reason}") from None
+            hint = "after @ stands a file with a name, group or glob on each line"
+            raise InputError(f"{flag} cannot read {shown(path)}: {reason}", hint) from None
         words = (line.partition("#")[0].strip() for line in lines)
         terms = [word for word in words if word]
         if not terms:
-            raise InputError(f"{flag} {shown(path)} names no host")
+            raise InputError(f"{flag} {shown(path)} names no host", "write one on each line")
         if any(word[0] in "@&!" for word in terms):
             raise InputError(f"{flag} {shown(path)} may hold names, groups and globs only")
         return terms

@@ -60,6 +60,7 @@ def test_a_reference_is_normalised(
         ("registry.lab\n:5000", "control characters", "remove"),
         ("registry\x1b[31m.lab:5000", "control characters", "remove"),
         ("registry\u202e.lab:5000", "control characters", "remove"),
+        ("r\udcff.lab", "not UTF-8", "letters"),
         ("-oProxyCommand=x:5000", "dash", "letter or a digit"),
         ("a.-b.lab:5000", "dash", "remove"),
         ("[fe80::1%eth0]:5000", "zone id", "routable"),

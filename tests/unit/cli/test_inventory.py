@@ -121,6 +121,29 @@ def test_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> No
     assert [host["name"] for host in ran.json["hosts"]] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        (("--limit", "@nosuch"), "after @ stands a file"),
+        (("--limit", "~["), "after ~ stands a regular expression"),
+        (("--limit", "web[01:99]"), "certkit inventory"),
+        (("--limit", "web01,!web01"), "nothing is left"),
+        (("--user", "a b"), "letters, digits"),
+    ],
+)
+def test_each_refusal_says_what_to_write(
+    flags: tuple[str, str], hint: str, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "hosts.yaml").write_text("hosts: [web01, web02]\n")
+    ran = command("inventory", "-i", tmp_path / "hosts.yaml", *flags)
+    assert ran.code == 2 and hint in ran.err.partition("hint: ")[2], ran.err
+
+
+def test_the_names_of_the_schemas_are_told(command: Command) -> None:
+    ran = command("schema")
+    assert ran.code == 2 and "fleet, inventory, registry-status, rotation" in ran.err
+
+
 def test_the_schema_is_served(command: Command) -> None:
     ran = command("schema", "inventory")
     assert ran.code == 0
