@@ -26,7 +26,7 @@ def init(
     registry: Annotated[
         str | None,
         typer.Argument(
-            metavar="REGISTRY",
+            metavar="[REGISTRY]",
             help="HOST[:PORT] as image names write it; default: the inventory's registry, else "
             "this machine's name and port 5000.",
             show_default=False,

@@ -70,7 +70,7 @@ PassphraseFileOption = Annotated[
 RegistryArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="REGISTRY",
+        metavar="[REGISTRY]",
         help="The registry; default: the inventory's, else the only one of the home.",
         show_default=False,
     ),

@@ -14,7 +14,7 @@ def passphrase(
     registry: Annotated[
         str | None,
         typer.Argument(
-            metavar="REGISTRY",
+            metavar="[REGISTRY]",
             help="The registry; not needed when the home has one only.",
             show_default=False,
         ),

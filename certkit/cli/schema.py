@@ -15,7 +15,7 @@ _SUFFIX = ".schema.json"
 NameArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="NAME", help="inventory, fleet, registry-status or rotation.", show_default=False
+        metavar="[NAME]", help="inventory, fleet, registry-status or rotation.", show_default=False
     ),
 ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from certkit.cli import main as module
 from certkit.cli.passwords import BECOME_ENVIRONMENT, KEY_ENVIRONMENT, collect
@@ -85,6 +86,16 @@ def test_the_version_and_the_commands() -> None:
     for command in ("init", "distribute", "verify", "inspect", "inventory", "schema", "demo"):
         assert f"\n  {command} " in text
     assert "130 interrupted" in " ".join(text.split())
+
+
+def test_what_may_be_left_out_stands_in_brackets() -> None:
+    group = get_command(module.app)
+    for name in group.list_commands(None):
+        found = group.get_command(None, name)
+        for one in (found, *getattr(found, "commands", {}).values()):
+            for parameter in one.params:
+                if parameter.param_type_name == "argument":
+                    assert parameter.metavar.startswith("[") != parameter.required, one.name
 
 
 def test_no_home_is_3_and_bad_input_is_2(tmp_path: Path) -> None:
