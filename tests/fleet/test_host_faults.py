@@ -5,6 +5,8 @@ Each fault meets a host that has the trust of an earlier authority, while the ne
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.fleet.faulty import CERTS_D, FOLDER, ON_NEW, STATE, TRUST, Ground
@@ -91,7 +93,9 @@ def test_one_of_two_files_is_immutable(ground: Ground) -> None:
 
 @pytest.mark.parametrize("limit", ["nr_inodes", "nr_blocks"])
 @pytest.mark.parametrize("where", [CERTS_D, STATE])
-def test_a_disk_full_at_each_step(ground: Ground, where: str, limit: str) -> None:
+def test_a_disk_full_at_each_step(
+    ground: Ground, where: str, limit: str, tried: Counter[str]
+) -> None:
     """The room grows by one inode or page at a time until it is enough; each time it is whole."""
     total = "%c" if limit == "nr_inodes" else "%b"
     ground.host.run(
@@ -115,6 +119,7 @@ def test_a_disk_full_at_each_step(ground: Ground, where: str, limit: str) -> Non
             assert ground.runs
             assert where in told["error"]["message"]
         assert kinds and set(kinds) == {"disk_full"}
+        tried["runs without room"] += len(kinds)
         assert ground.stands == "new"
         ground.host.run(f"mount -o remount,size=1m,nr_inodes=1000 {where}")
         ground.pulls()

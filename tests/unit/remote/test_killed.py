@@ -44,6 +44,7 @@ def wanted(bundle: bytes) -> HostState:
 
 def played(
     host: Any,
+    tried: Counter[str],
     number: int,
     afresh: str,
     follow: str,
@@ -52,6 +53,7 @@ def played(
 ) -> list[Path]:
     """Kill the exchange at every moment, then run `follow`; what both left is in each directory."""
     found = moments(host, number, afresh, daemons)
+    tried["moments"] += len(found)
     rounds = [
         f"k={k}; mkdir snap/$k\n{afresh}{moment}"
         f"cp io/{number}.status snap/{k}/status; cp -a {folder} snap/{k}/seen\n"
@@ -78,13 +80,13 @@ def certificate(snap: Path, moment: str) -> bytes:
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
-def test_placing(shell: str, make_host: Callable[..., Any]) -> None:
+def test_placing(shell: str, make_host: Callable[..., Any], tried: Counter[str]) -> None:
     host = make_host(shell)
     host.run(program.place(wanted(OLD)))
     host.at("/var/lib/certkit/due/docker").unlink()
     number = host.load(program.place(wanted(NEW)))
     host.steps(_KEEP)
-    snaps = played(host, number, _AFRESH, f"run {number}\n")
+    snaps = played(host, tried, number, _AFRESH, f"run {number}\n")
     for snap in snaps:
         assert certificate(snap, "seen") in (OLD, NEW), snap.name
         assert certificate(snap, "then") == NEW, snap.name
@@ -98,7 +100,9 @@ def test_placing(shell: str, make_host: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
 @pytest.mark.parametrize(("new", "stands"), [(NEW, NEW), (BAD, OLD)], ids=["good", "rolled back"])
-def test_restarting(shell: str, new: bytes, stands: bytes, make_host: Callable[..., Any]) -> None:
+def test_restarting(
+    shell: str, new: bytes, stands: bytes, make_host: Callable[..., Any], tried: Counter[str]
+) -> None:
     """The daemon runs in the end, whenever its restart was cut: also where that has stopped it."""
     host = make_host(shell)
     state = wanted(OLD)
@@ -116,7 +120,7 @@ def test_restarting(shell: str, new: bytes, stands: bytes, make_host: Callable[.
         f" run {again}\n"
     )
     daemons = {"systemctl": ("restart", "reset-failed")}
-    snaps = played(host, number, _AFRESH, follow, daemons=daemons)
+    snaps = played(host, tried, number, _AFRESH, follow, daemons=daemons)
     for snap in snaps:
         assert certificate(snap, "seen") in (OLD, new), snap.name
         assert certificate(snap, "then") == stands, snap.name
@@ -129,7 +133,9 @@ def test_restarting(shell: str, new: bytes, stands: bytes, make_host: Callable[.
 
 
 @pytest.mark.parametrize(("stray", "stands"), [(False, AFTER), (True, BEFORE)])
-def test_retiring(stray: bool, stands: bytes, make_host: Callable[..., Any]) -> None:
+def test_retiring(
+    stray: bool, stands: bytes, make_host: Callable[..., Any], tried: Counter[str]
+) -> None:
     """An insecure setting: whole after each, and nothing of it left beside the file or below."""
     host = make_host("dash")
     host.fake("dockerd", DOCKERD)
@@ -154,7 +160,7 @@ def test_retiring(stray: bool, stands: bytes, make_host: Callable[..., Any]) -> 
         f"elif [ -e var/lib/certkit/retired ]; then run {rest}; fi\n"
     )
     host.steps(_KEEP)
-    snaps = played(host, whole, afresh, follow)
+    snaps = played(host, tried, whole, afresh, follow)
     for snap in snaps:
         assert (snap / "seen/daemon.json").read_bytes() in (BEFORE, AFTER), snap.name
         assert (snap / "then/daemon.json").read_bytes() == stands, snap.name
@@ -222,6 +228,7 @@ def test_deploying(
     step: phase.Step,
     least: int,
     make_host: Callable[..., Any],
+    tried: Counter[str],
 ) -> None:
     """The old pair or the new one; a pair that cannot be loaded goes back, its container too."""
     specs = (["s1"], ["s2"]) if make is container else ([], [])
@@ -243,7 +250,7 @@ def test_deploying(
     follow = f"cp -a var/lib/certkit snap/$k/known; run {again}\n"
     if step == "settle":
         follow += f"! grep -q 'result changed' io/{again}.out || run {settle}\n"
-    snaps = played(host, number, _REGISTRY_AFRESH, follow, "srv/certs", _DAEMONS)
+    snaps = played(host, tried, number, _REGISTRY_AFRESH, follow, "srv/certs", _DAEMONS)
     shelf = SHELF.removeprefix("/var/lib/certkit/")
     halves = 0
     for snap in snaps:
