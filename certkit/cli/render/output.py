@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import select
 import sys
 from typing import Literal, TextIO
 
@@ -26,8 +27,7 @@ class StandardStream:
         if self._ended:
             return 0
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            self._put(text)
         except BrokenPipeError:
             self._end("")
         except OSError as error:
@@ -70,6 +70,24 @@ class StandardStream:
         # Looked up each time: whoever runs a command in a process of his own may exchange it.
         stream: TextIO = getattr(sys, self._name)
         return stream
+
+    def _put(self, text: str) -> None:
+        stream = self._stream
+        try:
+            number = stream.fileno()
+        except OSError:  # none of the system's, as where somebody collects what is said
+            stream.write(text)
+            stream.flush()
+            return
+        stream.flush()  # what others have written comes first
+        left = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
+        while left:
+            try:
+                left = left[os.write(number, left) :]
+            except BlockingIOError:
+                # Whoever shares the pipe may have made it so. It takes more once it is read, and
+                # Python's own stream forgets how much it had taken.
+                select.select([], [number], [])
 
     def _end(self, trouble: str) -> None:
         self._ended = True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from certkit.cli.render.output import StandardStream
 
 PROGRAM = "import sys; from certkit.cli.main import main; sys.argv[0] = 'certkit'; main()"
 COMMANDS = (
@@ -66,6 +70,30 @@ def test_a_wrong_option_is_never_told_on_standard_output(place: Path, where: str
     """Somebody's program is to read a document there."""
     ran = run(place, f'exec "$@" {where}', ["status", "-o", "json", "--typo"])
     assert ran.returncode == 2 and ran.stdout == "" and ran.stderr == ""
+
+
+def test_a_pipe_that_does_not_wait_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ssh and node leave such pipes behind; their fill is no reason to end."""
+    theirs, ours = os.pipe()
+    os.set_blocking(ours, False)
+    heard: list[bytes] = []
+
+    def read() -> None:
+        while chunk := os.read(theirs, 4096):
+            heard.append(chunk)
+
+    text = "".join(f"{number} ü\n" for number in range(60_000))
+    reader = threading.Thread(target=read)
+    with open(ours, "w", encoding="utf-8") as stream:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", stream)
+        output = StandardStream("stdout")
+        threading.Timer(0.2, reader.start).start()
+        for _ in range(2):
+            output.write(text)
+    reader.join(30)
+    os.close(theirs)
+    assert b"".join(heard).decode() == text * 2
+    assert output.lost() == ""
 
 
 def test_a_reader_that_leaves_has_what_it_wanted(place: Path) -> None:
