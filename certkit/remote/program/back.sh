@@ -73,6 +73,13 @@ put_back() {
   [ -z "$p_failed" ]
 }
 
+# has_container NAME: 0 it is there, 1 it is not; 2 nobody knows, since the engine does not answer. Of one answer:
+# an engine that comes back between two would lose a container. SAID is what it said.
+has_container() {
+  SAID=$(engine ps -a --filter "name=$1" --format '{{.Names}}' 2>&1) || return 2
+  case $NL$SAID$NL in *"$NL$1$NL"*) ;; *) return 1 ;; esac
+}
+
 # rid CONTAINER: is it gone, or was it never there? With -f, not every engine fails where there is none.
 rid() {
   r_said=$(engine rm -f "$1" 2>&1) && return

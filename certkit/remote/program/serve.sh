@@ -119,13 +119,6 @@ compose() {
   (cd "$S_PROJECT" && guard "$S_LIMIT" "$@")
 }
 
-# has_container NAME: 0 it is there, 1 it is not; 2 nobody knows, since the engine does not answer. Of one answer:
-# an engine that comes back between two would lose a container. SAID is what it said.
-has_container() {
-  SAID=$(engine ps -a --filter "name=$1" --format '{{.Names}}' 2>&1) || return 2
-  case $NL$SAID$NL in *"$NL$1$NL"*) ;; *) return 1 ;; esac
-}
-
 # acquaint: is what runs the registry there? Sets PLAN: create, recreate, restart, reload or none; and
 # IDLE=yes where it is to be started in any case.
 acquaint() {
