@@ -23,8 +23,9 @@ from certkit.transport.ssh import SSHConnection
 from tests.faults.rounds import chance, rounds
 from tests.faults.serving import served_lab
 from tests.ssh.lab import Lab
+from tests.tiers import need
 from tests.unit.remote import test_retire as retiring
-from tests.unit.remote.sandbox import Sandbox
+from tests.unit.remote.sandbox import Sandbox, why_not
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -144,6 +145,7 @@ def transcripts(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> list[tupl
             CliRunner().invoke(app, typed(lab, *words))
     finally:
         patch.undo()
+    need("ssh", why_not() or None)
     heard.append(retirement(Sandbox(tmp_path_factory.mktemp("scratch") / "host", "dash", "gnu")))
     for decode in DECODERS:
         assert any(understood(decode, *answer) for answer in heard), decode
