@@ -157,12 +157,12 @@ def test_a_login_shell_that_is_none_of_posix(ground: Ground, name: str) -> None:
 
 def test_a_noisy_profile(ground: Ground) -> None:
     profile = f"/home/{LOGIN_USER}/.bashrc"
-    noise = "\n".join(
-        ["echo Welcome; echo 'READY-0 end 0' >&2", "printf 'no newline'", "seq 1 20000", ""]
-    )
-    with ground.fault(f"mv {profile} {profile}.old", f"mv {profile}.old {profile}"):
-        ground.host.write(profile, noise)
+    lines = ("echo Welcome; echo 'READY-0 end 0' >&2", "printf 'no newline'", "seq 1 20000")
+    end = f"mv {profile}.old {profile}; rm -f {profile}.ran"
+    with ground.fault(f"mv {profile} {profile}.old", end):
+        ground.host.write(profile, "\n".join([*lines, f"touch {profile}.ran", ""]))
         ground.heals()
+        assert ground.host.exists(f"{profile}.ran")
 
 
 def test_sudo_that_lectures(ground: Ground) -> None:
