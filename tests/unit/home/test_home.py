@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from certkit.errors import ExitCode, HomeError, InputError
-from certkit.home.home import Home
+from certkit.home.home import Home, find_in
 from certkit.home.place import home_path
+from certkit.names import RegistryReference
 from tests.unit.home.makers import make
 from tests.unit.pki.chains import key_pem, make_chain
 
@@ -95,6 +97,22 @@ def test_somebody_elses_directory_is_not_to_be_taken_over(
         with pytest.raises(HomeError, match="not a certkit home") as caught:
             take(tmp_path / "etc")
         assert "chown" not in caught.value.hint
+
+
+def test_a_home_behind_a_closed_door_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its owner can tell whether it is there; root can too, so the kernel is played."""
+
+    def refuse(path: Path) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    reference = RegistryReference.parse("registry.lab:5000")
+    for look in (Home.open, Home.create, lambda path: find_in(path, reference)):
+        with pytest.raises(HomeError, match=r"cannot look into .*: Permission denied") as caught:
+            look(tmp_path)
+        assert "as its owner" in caught.value.hint
 
 
 def test_an_empty_private_directory_is_taken(tmp_path: Path) -> None:
