@@ -20,14 +20,14 @@ from certkit.remote import deploy, examined, protocol, retire, survey
 from certkit.remote.exchange import Exchange
 from certkit.transport.connection import Answer
 from certkit.transport.ssh import SSHConnection
-from tests.faults.rounds import chance, rounds
+from tests.faults.rounds import chance, patience, rounds
 from tests.faults.serving import served_lab
 from tests.ssh.lab import Lab
 from tests.tiers import need
 from tests.unit.remote import test_retire as retiring
 from tests.unit.remote.sandbox import Sandbox, why_not
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(patience(120))
 
 NONCE = "0123456789abcdef"
 DECODERS: tuple[Callable[[bytes, str], object], ...] = (
@@ -233,7 +233,7 @@ WORDS = (
         b" "
     ),
     b"9" * 5000,
-    b"ff" * 70_000 + b".",
+    b"ff" * 7_000 + b".",
     b"\xff\xfe",
     b"\x1b[2J",
     "\u0663 \u00bd".encode(),
