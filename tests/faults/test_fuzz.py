@@ -34,10 +34,12 @@ from certkit.inventory.ssh.stanzas import Stanzas, scan
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle
 from certkit.transport.hostkeys.known_hosts import KnownHosts, hash_name
-from tests.faults.rounds import chance, rounds
+from tests.faults.rounds import chance, patience, rounds
 from tests.tiers import need
 from tests.unit.home.makers import PLAIN
 from tests.unit.inventory.hosts import NO_CONFIG
+
+pytestmark = pytest.mark.timeout(patience(120))
 
 INVENTORIES = {
     "native": """\
