@@ -61,7 +61,8 @@ def key(pem: bytes, passphrase: str | None = None) -> Key:
     if isinstance(private, ec.EllipticCurvePrivateKey):
         number = private.private_numbers().private_value
         scalar = number.to_bytes((private.key_size + 7) // 8, "big")
-        pieces = [scalar, str(number).encode()]
+        # As a number it loses the zeros in front.
+        pieces = [scalar, b"%d" % number, b"%x" % number]
     else:
         scalar = private.private_bytes_raw()
         pieces = [scalar]
