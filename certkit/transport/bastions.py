@@ -21,8 +21,10 @@ from certkit.transport.links import ChannelLink
 from certkit.transport.watchdog import Watchdog
 from certkit.transport.without_invoke import paramiko
 
-# Seconds before a bastion that could not be reached is tried again.
-_PAUSE = 5.0
+# Seconds before a bastion that could not be reached is tried again, twice as many after each
+# failure. At first it must be no longer than a host waits for its own next try, which would
+# otherwise be told of the same failure again.
+_PAUSE, _PAUSE_AT_MOST = 0.5, 5.0
 
 OpenClient = Callable[[Host, tuple[Host, ...]], Client]
 
@@ -33,6 +35,7 @@ class _Shared:
     client: Client | None = None
     failure: HostError | None = None
     failed_at: float = 0.0
+    pause: float = 0.0
 
 
 class Bastions:
@@ -98,16 +101,17 @@ class Bastions:
         with shared.lock:
             if shared.client is not None and shared.client.is_active():
                 return shared.client
-            pause = time.monotonic() - shared.failed_at < _PAUSE
-            if shared.failure is not None and (pause or not shared.failure.retryable):
+            early = time.monotonic() - shared.failed_at < shared.pause
+            if shared.failure is not None and (early or not shared.failure.retryable):
                 raise shared.failure
             try:
                 shared.client = self._open_client(hops[-1], hops[:-1])
             except HostError as error:
                 shared.failure = _through(hops[-1], error)
                 shared.failed_at = time.monotonic()
+                shared.pause = min(max(_PAUSE, 2 * shared.pause), _PAUSE_AT_MOST)
                 raise shared.failure from error
-            shared.failure = None
+            shared.failure, shared.pause = None, 0.0
             return shared.client
 
 
@@ -130,6 +134,12 @@ def _cannot_forward(host: Host, bastion: Host, error: Exception) -> HostError:
             f"is behind {bastion.name}, which forbids forwarding to {host.endpoint}",
             f"allow it in {bastion.name}'s sshd_config: AllowTcpForwarding, PermitOpen",
             retryable=False,
+        )
+    if code == 4:
+        return faults.unreachable(
+            ErrorKind.REFUSED,
+            f"is behind {bastion.name}, which has no room for another connection",
+            "lower `--parallel`, or allow more there",
         )
     if isinstance(error, EOFError):
         return faults.unreachable(

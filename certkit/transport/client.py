@@ -1,14 +1,16 @@
 """paramiko's Transport, with certkit's choice of algorithms and without what it need not do.
 
-Public hooks first: the ``preferred_*`` properties and ``packetizer_class``. Two private ones
+Public hooks first: the ``preferred_*`` properties and ``packetizer_class``. Three private ones
 remain, each harmless should paramiko rename it: the table of key exchanges gets curve25519 under
 its standard name (else a hardened server that knows only that name falls back to group16, 31
-times the CPU), and messages that nobody reads are not formatted.
+times the CPU), messages that nobody reads are not formatted, and of channels that are refused at
+the same moment each is told its own reason.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 from certkit.transport.links import Link
@@ -95,6 +97,9 @@ class Client(paramiko.Transport):
         self.link = link
         self.farewell = ""
         self.banner_timeout = self.auth_timeout = self.channel_timeout = _NEVER
+        # The channel that a thread asked for last, and why a server refused one.
+        self._asked = threading.local()
+        self._refusals: dict[int, paramiko.ChannelException] = {}
         self._loud = self.logger.isEnabledFor(logging.DEBUG)
 
     @property
@@ -126,6 +131,45 @@ class Client(paramiko.Transport):
     def preferred_compression(self) -> tuple[str, ...]:
         """None: what is sent is small."""
         return ("none",)
+
+    def open_channel(
+        self,
+        kind: str,
+        dest_addr: tuple[str, int] | None = None,
+        src_addr: tuple[str, int] | None = None,
+        window_size: int | None = None,
+        max_packet_size: int | None = None,
+        timeout: float | None = None,
+    ) -> paramiko.Channel:
+        """Open a channel as paramiko does, which keeps one reason for all that are refused.
+
+        Raises:
+            paramiko.ChannelException: The server refuses this very channel.
+            paramiko.SSHException: It did not answer in time.
+            EOFError: The connection is lost.
+        """
+        try:
+            return super().open_channel(
+                kind, dest_addr, src_addr, window_size, max_packet_size, timeout
+            )
+        except (EOFError, OSError, paramiko.SSHException) as error:
+            refusal = self._refusals.pop(getattr(self._asked, "number", -1), None)
+            if refusal is not None:
+                raise refusal from error
+            if not self.is_active():
+                raise EOFError from error
+            raise
+
+    def _next_channel(self) -> int:
+        self._asked.number = super()._next_channel()  # type: ignore[misc]
+        return int(self._asked.number)
+
+    def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
+        number, code = m.get_int(), m.get_int()
+        reason = paramiko.common.CONNECTION_FAILED_CODE.get(code, "unknown code")
+        self._refusals[number] = paramiko.ChannelException(code, reason)
+        m.rewind()
+        super()._parse_channel_open_failure(m)  # type: ignore[misc]
 
     def _log(self, level: int, msg: object, *args: object) -> None:
         if self._loud:

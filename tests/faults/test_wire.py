@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from certkit.errors import ErrorKind
 from certkit.fleet import distribute as engine
 from certkit.fleet import status as surveying
 from certkit.fleet.drift.directory import Wanted
+from certkit.fleet.events import Event, HostRetrying, Watcher
 from certkit.fleet.job import RunOptions
 from certkit.fleet.plan import DistributeOptions, Target
 from certkit.fleet.report import HostResult, Outcome
@@ -27,6 +30,7 @@ from certkit.transport.connector import open_connector
 from certkit.transport.options import ConnectorOptions
 from tests.faults.rounds import chance, patience, rounds
 from tests.faults.wire import Cut, Direction, How, Wire, wire_to
+from tests.ssh.fickle import Fickle, fickle_server
 from tests.ssh.lab import Lab, lab_running
 from tests.ssh.sshd import Sshd
 
@@ -176,10 +180,17 @@ def test_a_slow_link_is_only_slow(lab: Lab, connector: Connector) -> None:
     assert lab.restarts("web-01") == 1
 
 
-def survey(lab: Lab, hosts: list[Host], connector: Connector, **options: int) -> list[HostResult]:
+def survey(
+    lab: Lab,
+    hosts: list[Host],
+    connector: Connector,
+    watcher: Watcher = lambda event: None,
+    **options: int,
+) -> list[HostResult]:
     bundle = TrustBundle.parse(lab.trust, "trust.crt")
     wanted = Wanted(bundle.pem, bundle.fingerprints, (RegistryReference.parse(lab.registry),))
-    return surveying.status(targets(lab, *hosts), wanted, connector, RunOptions(**options))
+    aims = targets(lab, *hosts)
+    return surveying.status(aims, wanted, connector, RunOptions(**options), watcher=watcher)
 
 
 def test_max_startups_is_waited_out(start_sshd: Callable[..., Sshd], lab: Lab) -> None:
@@ -199,36 +210,76 @@ def test_max_startups_is_waited_out(start_sshd: Callable[..., Sshd], lab: Lab) -
     assert [one for one in patient if one.error is not None] == []
 
 
-def test_a_full_bastion_lets_all_through_in_time(
-    start_sshd: Callable[..., Sshd], lab: Lab, connector: Connector
-) -> None:
-    bastion = start_sshd(config={"MaxSessions": "1", "MaxStartups": "1:90:2"})
-    [host] = load(lab.directory / "hosts.yaml").hosts
-    hop = bastion.host_entry(name="bastion")
+def behind(lab: Lab, bastion: Sshd | Fickle, many: int) -> list[Host]:
+    """The lab's machine under `many` names, each behind the bastion, whose key is known."""
     known = lab.directory / "known_hosts"
     known.write_text(known.read_text() + bastion.known_hosts.read_text())
-    hosts = [replace(host, name=f"web-{n}", jump=(hop,)) for n in range(12)]
-    results = survey(lab, hosts, connector, parallel=12, retries=4)
-    assert [one for one in results if one.error is not None] == []
+    [host] = load(lab.directory / "hosts.yaml").hosts
+    hop = bastion.host_entry(name="bastion", timeouts=BOUNDS)
+    return [replace(host, name=f"web-{n}", jump=(hop,), timeouts=BOUNDS) for n in range(many)]
+
+
+def test_a_bastion_without_a_free_login(
+    start_sshd: Callable[..., Sshd], lab: Lab, connector: Connector, tried: Counter[str]
+) -> None:
+    """Strangers who do not log in hold all that `MaxStartups` allows, and leave in the run."""
+    bastion = start_sshd(config={"MaxStartups": "2"})
+    hosts = behind(lab, bastion, 12)
+
+    def leave(event: Event) -> None:
+        if isinstance(event, HostRetrying):
+            tried["refusals, retried"] += 1
+            strangers.close()
+
+    with ExitStack() as strangers:
+        for _ in range(2):
+            sock = strangers.enter_context(socket.create_connection((bastion.host, bastion.port)))
+            assert sock.recv(100).startswith(b"SSH-2.0")
+        eager = survey(lab, hosts, connector, retries=0)
+        for one in eager:
+            assert one.outcome is Outcome.UNREACHABLE and one.error, one
+            assert one.error.kind is ErrorKind.REFUSED, one
+            assert "is behind bastion" in one.error.message and "MaxStartups" in one.error.hint
+        patient = survey(lab, hosts, connector, leave, retries=2)
+    assert [one for one in patient if one.error is not None] == []
+    assert tried["refusals, retried"] >= 1
     assert bastion.log.count("Accepted publickey") == 1
+
+
+def test_a_bastion_without_room_for_connections(
+    lab: Lab, connector: Connector, tried: Counter[str], tmp_path: Path
+) -> None:
+    def count(event: Event) -> None:
+        tried["refusals, retried"] += isinstance(event, HostRetrying)
+
+    with fickle_server(tmp_path) as bastion:
+        hosts = behind(lab, bastion, 8)
+        bastion.full = 5
+        eager = survey(lab, hosts, connector, retries=0)
+        refused = [one.error for one in eager if one.error is not None]
+        assert len(refused) == 5
+        assert {error.kind for error in refused} == {ErrorKind.REFUSED}
+        assert all("bastion, which has no room" in error.message for error in refused), refused
+        bastion.full = 5
+        patient = survey(lab, hosts, connector, count, retries=2)
+        assert bastion.connections == 1
+    assert [one for one in patient if one.error is not None] == []
+    assert tried["refusals, retried"] == 5
 
 
 @pytest.mark.parametrize("config", [{"PermitOpen": "none"}, {"AllowTcpForwarding": "no"}])
 def test_a_bastion_that_forwards_nothing(
     start_sshd: Callable[..., Sshd], lab: Lab, connector: Connector, config: dict[str, str]
 ) -> None:
-    bastion = start_sshd(config=config)
-    [host] = load(lab.directory / "hosts.yaml").hosts
-    known = lab.directory / "known_hosts"
-    known.write_text(known.read_text() + bastion.known_hosts.read_text())
-    hosts = [
-        replace(host, name=f"web-{n}", jump=(bastion.host_entry(name="bastion"),)) for n in range(6)
-    ]
+    hosts = behind(lab, start_sshd(config=config), 6)
     began = time.monotonic()
     results = survey(lab, hosts, connector, parallel=6, retries=0)
     assert time.monotonic() - began < 20
     assert {one.outcome for one in results} == {Outcome.UNREACHABLE}
-    assert all(one.error and "bastion" in one.error.message for one in results), results
+    # Refused all at once, and each told its own reason.
+    for one in results:
+        assert one.error and one.error.kind is ErrorKind.NETWORK, one
+        assert "is behind bastion, which forbids forwarding" in one.error.message, one
 
 
 def test_a_bastion_that_dies_in_the_middle(

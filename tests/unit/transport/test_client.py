@@ -11,7 +11,13 @@ from paramiko.packet import Packetizer
 from certkit.transport import client
 
 
-@pytest.mark.parametrize("name", ["_log", "_parse_debug", "_parse_disconnect"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("_log", "_next_channel", "_parse_channel_open_failure"),
+        *("_parse_debug", "_parse_disconnect", "open_channel"),
+    ],
+)
 def test_overridden_methods_have_the_signature_of_paramiko(name: str) -> None:
     theirs = inspect.signature(getattr(paramiko.Transport, name))
     ours = inspect.signature(getattr(client.Client, name))
