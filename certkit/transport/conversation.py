@@ -24,6 +24,7 @@ _PATIENCE_AFTER_WORDS = 4.0
 # How long output may lie unread while the program runs: what a host may send unread is bounded (by
 # SSH's window), so it must not be for ever.
 _UNREAD = 0.5
+_LOOK = "look at the host, then run the same command again: it picks up what is there"
 
 
 class Process(Protocol):
@@ -45,7 +46,11 @@ class Process(Protocol):
         """Return what came on stdout and stderr within `seconds`; None when both have ended."""
 
     def status(self, seconds: float) -> int | None:
-        """Return its exit status; None if none came within `seconds` or none will."""
+        """Return its exit status; None if none will come.
+
+        Raises:
+            TimeoutError: None came within `seconds`.
+        """
 
 
 @dataclass
@@ -69,7 +74,7 @@ class Conversation:
             raise HostError(
                 ErrorKind.TIMEOUT,
                 f"did not finish within {self.exchange.limit:g} s, and what it did is not known",
-                "look at the host, then run the same command again: it picks up what is there",
+                _LOOK,
             )
         heard = self.process.read(min(seconds, left))
         if heard is None:
@@ -107,7 +112,15 @@ class Conversation:
             over = self.process.wait(_UNREAD)
             while self.listen(0.25 if over else 0.0):
                 pass
-        status = self.process.status(max(0.1, self.deadline - time.monotonic()))
+        try:
+            status = self.process.status(max(0.1, self.deadline - time.monotonic()))
+        except TimeoutError as error:
+            raise HostError(
+                ErrorKind.TIMEOUT,
+                "ended its output without telling its exit status, and what it did is not known",
+                _LOOK,
+                retryable=True,
+            ) from error
         return Answer(status, bytes(self._stdout), bytes(self._stderr))
 
 

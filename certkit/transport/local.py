@@ -92,11 +92,15 @@ class PipeProcess:
         return heard[self._stdout], heard[self._stderr]
 
     def status(self, seconds: float) -> int | None:
-        """Return its exit status; None if it does not end within `seconds`."""
+        """Return its exit status.
+
+        Raises:
+            TimeoutError: It does not end within `seconds`.
+        """
         try:
             return self._child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError from error
 
     def abandon(self) -> None:
         """Make the next `read` fail; from any thread."""

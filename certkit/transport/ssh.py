@@ -91,11 +91,20 @@ class ChannelProcess:
         return None if ended and not err else (out, err)
 
     def status(self, seconds: float) -> int | None:
-        """Return its exit status; None if the link was lost, or it was killed by a signal."""
+        """Return its exit status; None if the link was lost, or it was killed by a signal.
+
+        Raises:
+            TimeoutError: The link stands, and none came within `seconds`.
+        """
         deadline = time.monotonic() + min(seconds, _STATUS_SECONDS)
-        while not self._channel.status_event.wait(0.5):
-            if time.monotonic() > deadline or not self._client.is_active():
-                break
+        while not self._channel.status_event.wait(min(0.5, seconds)):
+            if not self._client.is_active():
+                return None
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        # sshd tells it before the end of the output: cut off in between, the answer is not whole.
+        if not self._channel.eof_received and not self._client.is_active():
+            return None
         status = self._channel.exit_status
         return status if status >= 0 else None
 

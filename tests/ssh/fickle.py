@@ -110,7 +110,13 @@ class Fickle:
 
     def start(self, target: Callable[..., None], *arguments: object) -> None:
         """Run `target` in a thread that the server's end waits for."""
-        thread = threading.Thread(target=target, args=arguments, name="fickle")
+
+        def run() -> None:
+            # A client may leave at any moment.
+            with suppress(OSError, EOFError, paramiko.SSHException):
+                target(*arguments)
+
+        thread = threading.Thread(target=run, name="fickle")
         thread.close = lambda: None  # type: ignore[attr-defined]
         self._open.append(thread)
         thread.start()
@@ -163,9 +169,8 @@ class Fickle:
         transport.start_server(event=threading.Event(), server=_Behaviour(self, transport))
 
     def _flood(self, sock: socket.socket, text: bytes) -> None:
-        with suppress(OSError):
-            while not self.stop.is_set():
-                sock.sendall(text * 50)
+        while not self.stop.is_set():
+            sock.sendall(text * 50)
 
 
 # What stands where a packet with the server's algorithms should be.
@@ -285,9 +290,11 @@ class _Behaviour(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED
 
     def _forward(self, destination: tuple[str, int]) -> None:
-        channel = self.transport.accept(5)
-        assert channel is not None
-        with channel, socket.create_connection(destination) as sock, suppress(OSError):
+        # Another thread may take the channel that woke this one.
+        while (channel := self.transport.accept(1)) is None:
+            if self.fickle.stop.is_set():
+                return
+        with channel, socket.create_connection(destination) as sock:
             while not self.fickle.stop.is_set():
                 readable = select.select([channel, sock], [], [], 0.1)[0]
                 for source, sink in ((channel, sock), (sock, channel)):
@@ -301,18 +308,17 @@ class _Behaviour(paramiko.ServerInterface):
         mode = self.fickle.mode
         # paramiko answers the request only after this thread was started.
         time.sleep(0.05)
-        with suppress(OSError, EOFError, paramiko.SSHException):
-            if mode != "mute":
-                channel.sendall(stub.READY + b"\n")
-            if mode in ("mute", "never ends"):
-                self.fickle.stop.wait()
-            if mode == "no status":
-                channel.shutdown_write()
-                self.fickle.stop.wait()
-            if mode != "closed without status":
-                channel.sendall(b"done\n")
-                channel.send_exit_status(0)
-            channel.close()
+        if mode != "mute":
+            channel.sendall(stub.READY + b"\n")
+        if mode in ("mute", "never ends"):
+            self.fickle.stop.wait()
+        if mode == "no status":
+            channel.shutdown_write()
+            self.fickle.stop.wait()
+        if mode != "closed without status":
+            channel.sendall(b"done\n")
+            channel.send_exit_status(0)
+        channel.close()
 
 
 @contextmanager
