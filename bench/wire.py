@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+
+# Seconds that this relay may take to start, and to tell what it counted.
+_PATIENCE = 20.0
 
 
 class _End(asyncio.Protocol):
@@ -124,12 +128,11 @@ def long_wire(
     assert process.stdin and process.stdout
     trips: dict[str, int] = {}
     try:
-        if process.stdout.readline() != "ready\n":
+        ready = select.select([process.stdout], [], [], _PATIENCE)[0]
+        if not ready or process.stdout.readline() != "ready\n":
             raise SystemExit("The relay did not start.")
         yield trips
-        process.stdin.close()
-        trips.update(json.loads(process.stdout.readline()))
-        process.wait(timeout=10)
+        trips.update(json.loads(process.communicate(timeout=_PATIENCE)[0]))
     finally:
         process.kill()
         process.wait()
