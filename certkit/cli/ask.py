@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags
+from certkit.cli.render.output import STDERR
 from certkit.cli.words import say
 from certkit.fleet.plan import RestartPlan
 from certkit.inventory.folding import count, fold_names
@@ -31,7 +32,8 @@ def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
     say(console, f"{sentence}.")
     say(console, "The files are done. --yes goes on without asking; --restart safe spares them.")
     try:
-        console.print("Go on? [y/N] ", end="", markup=False)
+        # Not by the console: interrupted there, it would keep the question and print it again.
+        STDERR.write("Go on? [y/N] ")
         # A signal just before a read that blocks would be handled after it, at the next key.
         while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
             pass
