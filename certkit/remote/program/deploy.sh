@@ -147,7 +147,10 @@ main() {
     if [ "$S_DO" = settle ]; then
       # Another run may have put another one there since.
       get f_path_1
-      [ "$OPENSSL" = no ] || [ "$(fingerprint 2>/dev/null <"$GOT")" = "$S_WANT" ] || result none
+      [ -f "$GOT" ] || result none
+      m_print=
+      [ "$OPENSSL" = no ] || m_print=$(fingerprint <"$GOT")
+      [ "${#m_print}" -ne 64 ] || [ "$m_print" = "$S_WANT" ] || result none
       settle
       result settled
     fi
