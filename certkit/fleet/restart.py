@@ -121,7 +121,8 @@ class _Restart:
         deadline = time.monotonic() + self.patience
         while True:
             seen = self._look(connection)
-            if seen.daemon and _is_another(seen):
+            # While one is due, the way back has not ended, or could not: that is asked for again.
+            if seen.daemon and not seen.restart_due and _is_another(seen):
                 return RestartReport(seen.name, seen.user, "rolled_back", 0.0, restored=True)
             if self.report.restart_due and seen.daemon and not seen.restart_due:
                 return RestartReport(seen.name, seen.user, "restarted", 0.0)

@@ -167,7 +167,9 @@ class Client(paramiko.Transport):
     def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
         number, code = m.get_int(), m.get_int()
         reason = paramiko.common.CONNECTION_FAILED_CODE.get(code, "unknown code")
-        self._refusals[number] = paramiko.ChannelException(code, reason)
+        # Of what nobody asked for, a server could send any number.
+        if number in self.channel_events:
+            self._refusals[number] = paramiko.ChannelException(code, reason)
         m.rewind()
         super()._parse_channel_open_failure(m)  # type: ignore[misc]
 

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.timeout(180)
 
 MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# What counts for more than the terminal itself.
+FORCED = ("NO_COLOR", "COLUMNS", "LINES")
 # Any of 8, 16, 256 or all colours, of letters or of what is behind them.
 HUE = re.compile(r"\x1b\[([0-9;]*;)?(3|4|9|10)[0-8][0-9;]*m")
 
@@ -72,7 +74,7 @@ class Terminal:
             text=False,
             start_new_session=True,
             preexec_fn=controlling,
-            env={key: value for key, value in lab.environment.items() if key != "NO_COLOR"}
+            env={key: value for key, value in lab.environment.items() if key not in FORCED}
             | wanted,
         )
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from certkit.errors import HostError
 from certkit.inventory.model import Host
 from certkit.transport.hostkeys.certificate import blob_type, key_line
 from certkit.transport.hostkeys.known_hosts import Entry, KnownHosts, host_names
@@ -43,6 +44,7 @@ class KnownFiles:
     def __init__(self, only: Path | None) -> None:
         self._only = only
         self._read: dict[tuple[Path, ...], tuple[KnownHosts, tuple[object, ...]]] = {}
+        self._unreadable: dict[tuple[Path, ...], HostError] = {}
         self._found: dict[tuple[tuple[Path, ...], str], tuple[Entry, ...]] = {}
         self._lock = threading.Lock()
 
@@ -103,9 +105,16 @@ class KnownFiles:
             files: In their order.
             fresh: Read them again if they were changed since.
         """
+        # Read once, also in vain: a pipe that nobody writes to is waited for a minute.
+        if files in self._unreadable:
+            raise self._unreadable[files]
         known = self._read.get(files)
         if known is None or (fresh and known[1] != _stamps(files)):
-            known = (read_files(files), _stamps(files))
+            try:
+                known = (read_files(files), _stamps(files))
+            except HostError as error:
+                self._unreadable[files] = error
+                raise
             self._read[files] = known
             self._found.clear()
         return known[0]
