@@ -8,7 +8,6 @@ of the same user read the memory then.
 
 from __future__ import annotations
 
-import ctypes
 import resource
 import sys
 
@@ -18,9 +17,16 @@ _PR_SET_DUMPABLE = 4
 
 def forbid_core_files() -> None:
     """Have no core of this process written, whatever it ends of; children may leave theirs."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    else:
-        # What this machine starts inherits it; daemons that certkit restarts run on Linux.
-        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    if sys.platform == "linux" and _undumpable():
+        return
+    # What this machine starts inherits it; the daemons that certkit restarts are not among that.
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def _undumpable() -> bool:
+    try:
+        import ctypes
+    except ImportError:  # a Python that was built without it
+        return False
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)

@@ -119,7 +119,7 @@ def taken(files: RegistryFiles, wish: RenewalWish) -> NextLeaf | None:
     if wish != RenewalWish():
         raise InputError(
             f"only its authority decides what the certificate of {files.reference} holds",
-            f"ask it: certkit renew {files.reference} --csr",
+            f"ask it: certkit renew {files.where} --csr",
         )
     return find_next(files)
 

@@ -60,7 +60,7 @@ def read_text(path: Path, source: str | None = None) -> str:
         ) from None
     except OSError as error:
         raise InputError(f"cannot read {shown(name)}: {error.strerror}") from None
-    return clean(raw, name, path)
+    return clean(raw, name, path if path.is_file() else None)
 
 
 def _is_pipe(descriptor: int) -> bool:
@@ -71,9 +71,8 @@ def _is_pipe(descriptor: int) -> bool:
 def clean(raw: bytes, name: str, path: Path | None = None) -> str:
     """Decode what was read, and refuse what editors of other systems leave behind.
 
-    Such files mostly work and then fail in one place (a host whose name ends in a
-    carriage return); one sentence
-    now is cheaper.
+    Such files mostly work and then fail in one place (a host whose name ends in a carriage
+    return); one sentence now is cheaper.
 
     Args:
         raw: The bytes.

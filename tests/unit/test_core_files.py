@@ -39,6 +39,17 @@ def test_no_core_of_a_run(tmp_path: Path) -> None:
     assert not dropped(process)
 
 
+def test_nor_where_python_was_built_without_ctypes(tmp_path: Path) -> None:
+    need_core_files(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import sys\nsys.modules['ctypes'] = None\n{CRASH}"],
+        cwd=tmp_path,
+        preexec_fn=allow_core_files,
+        text=True,
+    )
+    assert not dropped(process)
+
+
 def test_what_a_run_starts_may_drop_one(tmp_path: Path) -> None:
     need_core_files(tmp_path)
     done = subprocess.run(

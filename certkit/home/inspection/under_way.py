@@ -46,10 +46,10 @@ def under_way(files: RegistryFiles, now: datetime) -> UnderWay:
     if leaf is not None:
         until = dict(sections[0].pairs)["valid until"]
         step = "rotate switch" if leaf.sha256 == rotation.offered else "registry deploy --next"
-        pairs.append(("waiting", f"a new certificate until {until}: certkit {step}"))
+        pairs.append(("waiting", f"a new certificate until {until}: certkit {step} {files.where}"))
     if rotation.phase.under_way:
         stands = RotationReport(files.reference.text, rotation, ()).stands
-        pairs.append(("rotation", f"{stands}: certkit rotate status"))
+        pairs.append(("rotation", f"{stands}: certkit rotate status {files.where}"))
     values = {
         "waiting": described[0] if described else None,
         "rotation": None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -189,6 +190,18 @@ def test_no_cure_would_ruin_a_file_that_is_no_text(raw: bytes, tmp_path: Path) -
     with pytest.raises(InputError) as caught:
         load(path, ssh_config=NO_CONFIG)
     assert "sed" not in caught.value.hint, caught.value
+
+
+def test_nor_a_pipe() -> None:
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"hosts: [web]\r\n")
+        os.close(writer)
+        with pytest.raises(InputError, match="Windows line ends") as caught:
+            load(Path(f"/dev/fd/{reader}"))
+    finally:
+        os.close(reader)
+    assert caught.value.hint == "let what wrote it write UTF-8 text with Unix line ends"
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
