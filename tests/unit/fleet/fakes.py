@@ -232,9 +232,11 @@ class FakeFleet:
         if lost and not machine.cut_after:
             raise link_lost()
         time.sleep(machine.seconds)
-        machine.due = False
+        machine.due = machine.restart == "stuck"
         if machine.restart == "rolled_back":
             machine.trusted = not machine.trusted
+        elif machine.restart == "stuck":
+            machine.trusted = False
         self.note("restarted", connection.name)
         if lost:
             raise link_lost()

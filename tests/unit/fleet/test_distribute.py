@@ -214,6 +214,14 @@ def test_a_link_lost_in_a_rollback_is_found_out_about() -> None:
     assert outcomes(run(fleet)) == ["rolled_back"]
 
 
+def test_nor_is_a_rollback_that_could_not_end_told_as_one() -> None:
+    fleet = fleet_of(1, cut=1, restart="stuck", restored=False)
+    result = run(fleet)["web-01"]
+    assert result.outcome is Outcome.FAILED and result.error is not None
+    assert "not all of its old files could be put back" in result.error.message
+    assert fleet.names("restart") == ["web-01"] * 2
+
+
 @pytest.mark.parametrize("after", [True, False])
 def test_always_does_not_take_a_lost_link_for_a_restart(after: bool) -> None:
     fleet = fleet_of(1, trusted=True, cut=1, cut_after=after)
