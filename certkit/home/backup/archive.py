@@ -31,7 +31,7 @@ from certkit.home.disk.files import (
 )
 from certkit.home.home import Home
 from certkit.home.keys.passphrase import PassphraseSources
-from certkit.paths import expanded
+from certkit.paths import expanded, read_named
 from certkit.pki.bundle import time_text
 from certkit.secret import Secret
 
@@ -117,13 +117,7 @@ def read_backup(path: Path, passphrase: Callable[[], Secret]) -> dict[str, tuple
         InputError: It cannot be read, or anything in it is not as the back-up says.
         HomeError: The passphrase is wrong.
     """
-    try:
-        with expanded(path).open("rb") as file:
-            sealed = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from error
-    if len(sealed) > MAX_BYTES:
-        raise InputError(f"{path} is too large for a back-up of a home")
+    sealed = read_named(path, MAX_BYTES)
     age.check_header(sealed, str(path))
     return _unpack(age.decrypt(sealed, passphrase(), str(path)), str(path))
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from certkit.errors import HomeError, InputError
 from certkit.home.keys.keyfile import decode_key, key_protection
 from certkit.home.keys.passphrase import PassphraseSources
-from certkit.paths import expanded
+from certkit.paths import expanded, read_named
 from certkit.pki.bundle import parse_certificates
 from certkit.pki.keys import PrivateKey
 from certkit.pki.reading import load_certificate
@@ -70,7 +70,7 @@ class Material:
 
 
 def _certificates(path: Path) -> tuple[x509.Certificate, ...]:
-    data, shown = _read(path), quote(str(path))
+    data, shown = read_named(path, _MAX_BYTES), quote(str(path))
     if b"-----BEGIN PKCS7-----" in data:
         raise InputError(
             f"{path} is PKCS#7, not PEM certificates",
@@ -89,7 +89,7 @@ def _certificates(path: Path) -> tuple[x509.Certificate, ...]:
 
 
 def _key(path: Path, passphrases: PassphraseSources) -> PrivateKey:
-    data, shown = _PARAMETERS.sub(b"", _read(path), 1), quote(str(path))
+    data, shown = _PARAMETERS.sub(b"", read_named(path, _MAX_BYTES), 1), quote(str(path))
     if data[:1] == b"\x30":
         raise InputError(
             f"{path} is DER, not PEM",
@@ -131,14 +131,3 @@ def _lax(path: Path) -> tuple[str, ...]:
         f"others can get at the key in {path}: it has mode {stat.S_IMODE(mode):04o}; run chmod 600 "
         f"{quote(str(path))}, and ask for another certificate if somebody may have read it",
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with expanded(path).open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from None
-    if len(data) > _MAX_BYTES:
-        raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB", "check the path")
-    return data
