@@ -160,6 +160,7 @@ class _Session(paramiko.ServerInterface):
     def __init__(self, account: Account, server: SshServer) -> None:
         self._account = account
         self._server = server
+        self._asking = threading.Lock()
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -174,8 +175,16 @@ class _Session(paramiko.ServerInterface):
         return paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        _start(self._server.run, command, channel)
+        _start(self._run, command, channel)
         return True
+
+    def _run(self, command: bytes, channel: paramiko.Channel) -> None:
+        # paramiko answers the request only after it was told that it may be run: a command that
+        # ends sooner would close the channel before the answer, which no client understands. The
+        # client's word on anything else is read after the answer has gone.
+        with self._asking, contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+            channel.get_transport().global_request("keepalive@openssh.com", wait=True)
+        self._server.run(command, channel)
 
 
 def _start(target: Callable[..., object], *arguments: object) -> threading.Thread:

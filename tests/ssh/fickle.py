@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from paramiko import common
 
 from certkit.inventory.model import Become, Host, Timeouts
 from certkit.transport.client import Client, _UntimedPacketizer
@@ -192,6 +193,7 @@ class _Transport(paramiko.Transport):
     def __init__(self, sock: socket.socket, fickle: Fickle) -> None:
         super().__init__(sock, packetizer_class=_UntimedPacketizer)
         self.fickle = fickle
+        self.answered = threading.Event()
         self.logger = logging.getLogger("fickle")
         self.logger.setLevel(logging.CRITICAL + 1)
 
@@ -221,6 +223,8 @@ class _Transport(paramiko.Transport):
             raise EOFError
         else:
             say(data)
+        if kind == common.MSG_CHANNEL_SUCCESS:
+            self.answered.set()
 
 
 # Under its standard name, as a server that was hardened offers it.
@@ -232,7 +236,7 @@ _Transport._kex_info = {  # type: ignore[attr-defined]
 
 
 class _Behaviour(paramiko.ServerInterface):
-    def __init__(self, fickle: Fickle, transport: paramiko.Transport) -> None:
+    def __init__(self, fickle: Fickle, transport: _Transport) -> None:
         self.fickle = fickle
         self.transport = transport
         self.factors = 0
@@ -277,7 +281,8 @@ class _Behaviour(paramiko.ServerInterface):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         if self.fickle.mode == "no exec":
             return False
-        self.fickle.start(self.fickle.program or self._run, channel, command)
+        self.transport.answered.clear()
+        self.fickle.start(self._run, channel, command)
         return True
 
     def check_channel_direct_tcpip_request(
@@ -305,9 +310,14 @@ class _Behaviour(paramiko.ServerInterface):
                         sink.sendall(said)
 
     def _run(self, channel: paramiko.Channel, command: bytes) -> None:
-        mode = self.fickle.mode
         # paramiko answers the request only after this thread was started.
-        time.sleep(0.05)
+        while not self.transport.answered.wait(0.1):
+            if self.fickle.stop.is_set():
+                return
+        (self.fickle.program or self._misbehave)(channel, command)
+
+    def _misbehave(self, channel: paramiko.Channel, command: bytes) -> None:
+        mode = self.fickle.mode
         if mode != "mute":
             channel.sendall(stub.READY + b"\n")
         if mode in ("mute", "never ends"):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
 
+from certkit.demo import sshd
 from certkit.demo.host import USER, EmbeddedHost, make_key
 from certkit.names import RegistryReference
 from certkit.remote.program import place, restart
@@ -52,6 +55,20 @@ def test_a_command_gets_its_input_and_gives_all_of_its_output(client: paramiko.S
 
 def test_a_command_that_dies_by_a_signal_has_a_status(client: paramiko.SSHClient) -> None:
     assert run(client, "kill -TERM $$")[0] == 128 + 15
+
+
+def test_a_command_that_ends_at_once_is_still_answered_before_its_end(
+    client: paramiko.SSHClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow = sshd._Session.check_channel_exec_request
+
+    def allow_slowly(*arguments: Any) -> bool:
+        allowed = allow(*arguments)
+        time.sleep(0.3)
+        return allowed
+
+    monkeypatch.setattr(sshd._Session, "check_channel_exec_request", allow_slowly)
+    assert run(client, "exit 3")[0] == 3
 
 
 def test_a_host_has_its_own_user_and_home(client: paramiko.SSHClient, host: EmbeddedHost) -> None:
