@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +30,39 @@ from bench.peers import CERTKIT, CERTKIT_TOOL, PARALLEL, Peer, Task, certkit, en
 
 SIZES = (100, 300, 1000)
 LINES = (1_250, 2_500, 5_000, 10_000)
-TRIES = 5
+TRIES = 9
 STARTS = 20
 HERE = Path(__file__).parent
 
 
-def timed(script: str, *arguments: str | Path) -> list[float]:
-    """The least of some runs, of each number that the script beside this one prints."""
+def in_turns(
+    measures: Mapping[str, Callable[[], list[float]]], tries: int
+) -> dict[str, list[float]]:
+    """The least of some tries, of each number that is measured.
+
+    They take turns, because a machine has slow minutes: one of those then befalls them all.
+    """
+    found: dict[str, list[list[float]]] = {name: [] for name in measures}
+    for _ in range(tries):
+        for name, measure_once in measures.items():
+            found[name].append(measure_once())
+    return {
+        name: [min(numbers) for numbers in zip(*tried, strict=True)]
+        for name, tried in found.items()
+    }
+
+
+def printed(script: str, *arguments: str | Path) -> list[float]:
+    """The numbers that a script beside this one prints."""
     command = [sys.executable, HERE / script, *arguments]
-    runs = [subprocess.check_output(command, text=True).split() for _ in range(TRIES)]
-    return [min(map(float, numbers)) for numbers in zip(*runs, strict=True)]
+    return [float(number) for number in subprocess.check_output(command, text=True).split()]
+
+
+def wall(*command: str) -> list[float]:
+    """The seconds that a command takes."""
+    start = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return [time.perf_counter() - start]
 
 
 def grown_fleet(sshd: int, names: int) -> list[dict[str, float]]:
@@ -100,13 +125,16 @@ def inventories(directory: Path, count: int) -> dict[str, float]:
     }
     runs = [(name, text, "") for name, text in files.items()]
     runs += [(f"native YAML, names, ssh_config: {n}", plain, text) for n, text in configs.items()]
-    file, config = directory / "inventory", directory / "ssh_config"
-    seconds = {}
-    for name, text, said in runs:
+    measures = {}
+    for number, (name, text, said) in enumerate(runs):
+        file, config = directory / f"inventory-{number}", directory / f"ssh_config-{number}"
         file.write_text(text)
         config.write_text(said)
-        seconds[name], megabytes = timed("time_inventory.py", file, config, str(count))
-        print(f"{name}: {seconds[name]:.2f} s, {megabytes:.0f} MB", flush=True)
+        measures[name] = partial(printed, "time_inventory.py", file, config, str(count))
+    seconds = {}
+    for name, (took, megabytes) in in_turns(measures, TRIES).items():
+        seconds[name] = took
+        print(f"{name}: {took:.2f} s, {megabytes:.0f} MB", flush=True)
     return seconds
 
 
@@ -119,28 +147,21 @@ def hashed_known_hosts(directory: Path) -> list[dict[str, float]]:
         hashed = base64.b64encode(hmac.digest(salt, name, "sha1")).decode()
         key = base64.b64encode(blob + os.urandom(32)).decode()
         lines.append(f"|1|{base64.b64encode(salt).decode()}|{hashed} ssh-ed25519 {key}\n")
-    rows = []
+    measures = {}
     for count in LINES:
-        file = directory / "known_hosts"
+        file = directory / f"known_hosts-{count}"
         file.write_text("".join(lines[:count]))
         asked = [f"web{number:05}.bench" for number in range(0, count, count // 20)]
-        read, look = timed("time_known_hosts.py", file, *asked)
+        measures[str(count)] = partial(printed, "time_known_hosts.py", file, *asked)
+    rows = []
+    for said, (read, look) in in_turns(measures, TRIES).items():
+        count = int(said)
         rows.append({"lines": count, "read": read, "look": look})
         print(
             f"known_hosts of {count:,} lines: {read / count * 1e6:.1f} us a line to read, "
             f"{look / count * 1e6:.2f} us a line and host; 1,000 hosts: {read + 1000 * look:.1f} s"
         )
     return rows
-
-
-def seconds_of(command: list[str]) -> float:
-    """The least wall of some starts."""
-    least = float("inf")
-    for _ in range(STARTS):
-        start = time.perf_counter()
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        least = min(least, time.perf_counter() - start)
-    return least
 
 
 def main() -> None:
@@ -155,6 +176,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         inventory = inventories(Path(made), options.inventory_hosts)
         known_hosts = hashed_known_hosts(Path(made))
+    starts = in_turns(
+        {
+            "help": partial(wall, CERTKIT_TOOL, "--help"),
+            "imports": partial(wall, sys.executable, "-c", "import typer, rich"),
+        },
+        STARTS,
+    )
     figures: dict[str, Any] = {
         "sshd": options.sshd,
         "parallel": PARALLEL,
@@ -163,8 +191,8 @@ def main() -> None:
         "inventory_hosts": options.inventory_hosts,
         "inventory": inventory,
         "known_hosts": known_hosts,
-        "help": seconds_of([CERTKIT_TOOL, "--help"]),
-        "imports": seconds_of([sys.executable, "-c", "import typer, rich"]),
+        "help": starts["help"][0],
+        "imports": starts["imports"][0],
         "fleet": grown_fleet(options.sshd, options.names),
         "seconds": time.monotonic() - started,
     }
