@@ -83,7 +83,8 @@ class Home:
                     f"there is no home at {path}", f"make one with certkit init{home_option(path)}"
                 )
             raise HomeError(
-                f"{path} is not a certkit home", "name it with --home, or make one: certkit init"
+                f"{path} is not a certkit home",
+                "name it with --home, or make one elsewhere: certkit init --home DIR",
             )
         check_directory(path)
         check_directory(path / _REGISTRIES)
@@ -144,6 +145,18 @@ class Home:
     def directory_of(self, reference: RegistryReference) -> Path:
         """Where a registry's files are, or would be."""
         return self._registries / reference.slug
+
+    def holds(self, reference: RegistryReference) -> bool:
+        """Whether a registry's directory has anything in it, whole or not; an empty one is free.
+
+        Raises:
+            HomeError: It cannot be looked into.
+        """
+        directory = self.directory_of(reference)
+        try:
+            return _is_used(directory)
+        except OSError as error:
+            raise unusable("cannot read", directory, error) from error
 
     def registries(self) -> tuple[RegistryFiles, ...]:
         """Every registry, ordered by name.
@@ -216,10 +229,14 @@ class Home:
             return tuple(
                 path
                 for path in sorted(self._registries.iterdir())
-                if not path.name.startswith(".") and path.is_dir() and any(path.iterdir())
+                if not path.name.startswith(".") and _is_used(path)
             )
         except OSError as error:
             raise unusable("cannot read", self._registries, error) from error
+
+
+def _is_used(directory: Path) -> bool:
+    return directory.is_dir() and any(directory.iterdir())
 
 
 def _make(directory: Path) -> None:

@@ -79,8 +79,8 @@ def initialise(
     """
     given = passphrases.given()
     wants = passphrases.wants
-    directory = Home(path).directory_of(request.reference)
-    if wants is None and passphrases.ask is None and not _holds_anything(directory):
+    home = Home(path)
+    if wants is None and passphrases.ask is None and not home.holds(request.reference):
         raise InputError(
             "whether the authority's key gets a passphrase was not said, and there is no terminal "
             "to ask on",
@@ -88,16 +88,16 @@ def initialise(
             "plain with --no-passphrase",
         )
     home = Home.create(path)
-    if not _holds_anything(directory):
+    if not home.holds(request.reference):
         refuse_taken(home, request)
         if given is None:
             # Before the lock is taken: somebody may think for a while.
             given = passphrases.ask_new("the authority's key")
     with home.lock(_COMMAND):
-        if not _holds_anything(directory):
+        if not home.holds(request.reference):
             refuse_taken(home, request)
             return _create(home, request, given, now)
-        files = RegistryFiles(directory)
+        files = RegistryFiles(home.directory_of(request.reference))
         refuse_difference(files, request, wants)
         if files.missing:
             return _finish(home, files, given, passphrases, now)
@@ -177,10 +177,6 @@ def _finish(
 
 def _write(files: RegistryFiles, name: str, content: bytes) -> None:
     write_atomic(files.path(name), content, MODES[name])
-
-
-def _holds_anything(directory: Path) -> bool:
-    return directory.is_dir() and any(directory.iterdir())
 
 
 def refuse_taken(home: Home, request: RegistryRequest) -> None:

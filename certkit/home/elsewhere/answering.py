@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from cryptography import x509
@@ -88,7 +89,7 @@ def import_pair(path: Path, request: RegistryRequest, given: Material, now: date
     home = Home.create(path)
     with home.lock("certkit init"):
         directory = home.directory_of(request.reference)
-        if directory.is_dir() and any(directory.iterdir()):
+        if home.holds(request.reference):
             files = RegistryFiles(directory)
             refuse_difference(files, request, None)
             if files.leaf != accepted.leaf:
@@ -126,7 +127,8 @@ def take_answer(home: Home, files: RegistryFiles, given: Material, now: datetime
     if files.request.origin is Origin.OWN:
         raise InputError(
             f"{files.reference} has its own authority; a certificate of another one is not its",
-            "make a registry of its own for it in another home: certkit init --import-cert",
+            "make a registry of its own for it in another home: certkit init "
+            f"{quote(str(files.reference))} --home DIR --import-cert FILE --import-key FILE",
         )
     with home.lock("certkit import-signed"):
         files = RegistryFiles(files.directory)

@@ -74,7 +74,7 @@ def init_request(path: Path, request: RegistryRequest, now: datetime) -> Request
     home = Home.create(path)
     with home.lock("certkit init"):
         directory = home.directory_of(request.reference)
-        if directory.is_dir() and any(directory.iterdir()):
+        if home.holds(request.reference):
             files = RegistryFiles(directory)
             refuse_difference(files, request, None)
             found = find_request(files)

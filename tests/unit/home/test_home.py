@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,23 @@ def test_a_home_behind_a_closed_door_is_told(
         with pytest.raises(HomeError, match=r"cannot look into .*: Permission denied") as caught:
             look(tmp_path)
         assert "as its owner" in caught.value.hint
+
+
+def test_what_a_registrys_directory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, reference = Home(tmp_path / "home"), RegistryReference.parse("registry.lab:5000")
+    assert not home.holds(reference)
+    Home.create(tmp_path / "home")
+    home.directory_of(reference).mkdir(mode=0o700)
+    assert not home.holds(reference), "nothing is there to lose"
+    (home.directory_of(reference) / "ca.key").touch()
+    assert home.holds(reference), "half made, it is not for anybody to make anew"
+
+    def refuse(path: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(HomeError, match=r"cannot read .*registry\.lab_5000: Permission denied"):
+        home.holds(reference)
 
 
 def test_an_empty_private_directory_is_taken(tmp_path: Path) -> None:
