@@ -1,14 +1,11 @@
-"""What is asked on the terminal, and the options that a command is said again with."""
+"""What is asked on the terminal."""
 
 from __future__ import annotations
 
-import os
 import select
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from certkit.cli.flags import DEFAULT_INVENTORY, Flags
 from certkit.cli.render.output import STDERR
 from certkit.cli.words import say
 from certkit.fleet.plan import RestartPlan
@@ -44,20 +41,3 @@ def confirm_restarts(console: Console, plan: RestartPlan) -> bool:
         # The handler has noted the interruption; the engine looks at that first.
         return False
     return answer.strip().lower() in ("y", "yes")
-
-
-def given(flags: Flags) -> str:
-    """Return the options that said where home, inventory and host keys are, to be said again."""
-    options = (
-        ("--home", flags.home if str(flags.home) != os.environ.get("CERTKIT_HOME") else None),
-        ("-i", flags.inventory if flags.inventory != DEFAULT_INVENTORY else None),
-        ("--known-hosts", flags.known_hosts),
-    )
-    return "".join(
-        f" {flag} {shlex.quote(str(path))}" for flag, path in options if path is not None
-    )
-
-
-def said_again(command: str, flags: Flags) -> str:
-    """Return a command with the registry, where one was named, and the options of `given`."""
-    return " ".join((command, *filter(None, [flags.registry]))) + given(flags)

@@ -6,12 +6,16 @@ a list of names and sentences is all that ``certkit --help`` shows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+from certkit.errors import CertkitError
 
 # Name, module below certkit.cli, what in it, and a sentence that fits a line of 80 columns; in the
 # order of a first hour with certkit.
@@ -49,6 +53,9 @@ _COMMANDS = (
 _SENTENCES = {name: sentence for name, _, _, sentence in _COMMANDS}
 _PLACES = {name: (module, what) for name, module, what, _ in _COMMANDS}
 
+NAMES = tuple(_PLACES)
+"""What `command` takes."""
+
 OPTIONS: dict[str, Any] = {
     # Boxed help imports half of rich and takes three times as long.
     "rich_markup_mode": None,
@@ -61,7 +68,7 @@ def command(name: str) -> Any:  # noqa: ANN401 - see below
     """Return a command, ready to be called as click's commands are.
 
     Args:
-        name: One of the names above.
+        name: One of `NAMES`.
     """
     module, what = _PLACES[name]
     found = getattr(import_module(f"certkit.cli.{module}"), what)
@@ -69,9 +76,30 @@ def command(name: str) -> Any:  # noqa: ANN401 - see below
     if isinstance(found, typer.Typer):
         tool.add_typer(found, name=name, context_settings=OPTIONS["context_settings"])
         group: Any = get_command(tool)
-        return group.commands[name]
-    tool.command(name, short_help=_SENTENCES[name])(found)
-    return get_command(tool)
+        made = group.commands[name]
+    else:
+        tool.command(name, short_help=_SENTENCES[name])(found)
+        made = get_command(tool)
+    for one in (made, *getattr(made, "commands", {}).values()):
+        if one.callback is not None:
+            one.callback = _completing(one.callback)
+    return made
+
+
+def _completing(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the hints of errors name commands with what this one was given."""
+
+    @wraps(callback)
+    def run(**given: Any) -> Any:  # noqa: ANN401 - whatever typer parsed
+        try:
+            return callback(**given)
+        except CertkitError as error:
+            from certkit.cli.again import Again
+
+            error.hint = Again.of(given).completed(error.hint)
+            raise
+
+    return run
 
 
 class Commands(TyperGroup):

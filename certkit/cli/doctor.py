@@ -52,6 +52,7 @@ def doctor(
     4 with findings (or a message that --explain does not know), 1 when a host could not be
     examined.
     """
+    from certkit.cli.again import Again
     from certkit.cli.render import diagnosis as render
 
     if explain is not None:
@@ -106,6 +107,10 @@ def doctor(
             diagnosis.findings += findings
             diagnosis.seen += seen
         diagnosis.interrupted = session.stop.interrupted
+    if session is None:
+        diagnosis = Again.of(vars(flags)).told(diagnosis)
+    else:
+        diagnosis = session.told(diagnosis)
     render.show(diagnosis, output, quiet=flags.quiet, known=files is not None)
     raise typer.Exit(diagnosis.exit_code.value)
 

@@ -63,6 +63,7 @@ def init_import(
     files: tuple[Path, Path, Path | None],
     passphrase_file: Path | None,
     now: datetime,
+    inventory: Path | None,
     output: DocumentOutput,
 ) -> None:
     """Make a registry out of a certificate, a key and a chain from elsewhere, and tell of it.
@@ -74,7 +75,7 @@ def init_import(
     certificate, key, chain = files
     given = Material.read(certificate, chain, key, sources(passphrase_file))
     done = import_pair(path, request, given, now)
-    report = TakenReport(done, now, INIT_SCHEMA, given.warnings)
+    report = TakenReport(done, now, INIT_SCHEMA, given.warnings, inventory)
     show(words.console_for(output), report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())

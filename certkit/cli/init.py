@@ -162,12 +162,12 @@ def init(
         return
     if import_cert is not None and import_key is not None:
         files = (import_cert, import_key, import_chain)
-        elsewhere.init_import(path, request, files, passphrase_file, now, output)
+        elsewhere.init_import(path, request, files, passphrase_file, now, inventory, output)
         return
     passphrases = PassphraseSources(
         passphrase_file, no_passphrase, words.ask_secret if terminal else None
     )
-    report = InitReport(initialise(path, request, passphrases, now), now)
+    report = InitReport(initialise(path, request, passphrases, now), now, inventory)
     _show(console, report)
     if output is DocumentOutput.JSON:
         words.say_json(report.to_json())

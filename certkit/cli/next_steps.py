@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from certkit.cli.ask import given
 from certkit.cli.words import say_plain
 from certkit.fleet.report import FAILURES, FleetReport, Outcome
 
@@ -21,15 +20,14 @@ def next_steps(session: Session, report: FleetReport, option: str = "") -> list[
         report: How it ended.
         option: What was asked for beside the usual, and is worth asking for again.
     """
-    where = given(session.flags)
-    again = f"certkit {report.command}{f' {option}' if option else ''}{where}"
+    again = session.again(f"certkit {report.command}{f' {option}' if option else ''}")
     outcomes = {host.outcome for host in report.hosts}
     if report.command == "status":
         from certkit.fleet.drift.findings import RETIRE
 
         cures = {one.cure for host in report.hosts for one in host.every_finding}
-        heals = [one for one in (RETIRE, "certkit distribute") if one in cures]
-        return [f"{one}{where}" for one in heals[:1]]
+        heals = map(session.again, (RETIRE, "certkit distribute"))
+        return [one for one in heals if one in cures][:1]
     if report.check:
         return [again] if Outcome.WOULD_CHANGE in outcomes else []
     if report.interrupted:
@@ -38,13 +36,13 @@ def next_steps(session: Session, report: FleetReport, option: str = "") -> list[
         return [f"{again} --retry-failed"]
     if report.command == "remove":
         return []
-    return [f"certkit verify{where}"] if report.hosts else []
+    return [session.again("certkit verify")] if report.hosts else []
 
 
 def then_look(session: Session, put: Service) -> list[str]:
     """Return the command worth running once a pair is served."""
-    look = f"certkit registry status {put.report.registry}{given(session.flags)}"
-    return [look] if put.served else []
+    look = f"certkit registry status {put.report.registry}"
+    return [session.again(look)] if put.served else []
 
 
 def tell_of(session: Session, put: Service) -> None:
@@ -63,4 +61,4 @@ def tell_of(session: Session, put: Service) -> None:
         if put.by_hand:
             lines = [f"{waits} does not serve it yet: reload it there, then run the same again"]
     for line in lines:
-        say_plain(session.console, line)
+        say_plain(session.console, session.again(line))

@@ -83,10 +83,12 @@ def status(
     from certkit.errors import ExitCode
     from certkit.operations import serving
 
-    found = serving.standing(Session(flags), witnesses)
+    session = Session(flags)
+    found = session.told(serving.standing(session, witnesses))
+    verdict = session.again(found.verdict)
     if output is DocumentOutput.JSON:
-        words.say_json(found.to_json())
+        words.say_json({**found.to_json(), "verdict": verdict})
     else:
-        show_service(words.console_for(output), found)
+        show_service(words.console_for(output), found, verdict)
     if found.attention:
         raise typer.Exit(ExitCode.ATTENTION.value)

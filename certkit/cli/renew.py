@@ -131,6 +131,7 @@ def renew(
     from datetime import datetime, timezone
 
     from certkit.cli import elsewhere, words
+    from certkit.cli.again import Again
     from certkit.durations import parse_duration
     from certkit.errors import InputError
     from certkit.home.elsewhere.requesting import discard_request
@@ -170,8 +171,9 @@ def renew(
     if served:
         seen = _seen(replace(flags, registry=files.reference.text), files, witnesses)
         done = promotion.promote(opened, files, seen, now)
+        again = Again.of(vars(flags))
         for line in promoted_words(done):
-            words.say(console, line)
+            words.say(console, again.completed(line))
         if output is DocumentOutput.JSON:
             words.say_json(promoted_json(done))
         return
@@ -200,7 +202,7 @@ def renew(
         serving.required(session)
     ask = words.ask_secret if words.on_terminal() else None
     made = made or prepare(opened, files, wish, PassphraseSources(passphrase_file, ask=ask), now)
-    report = RenewReport(made, now)
+    report = RenewReport(made, now, flags.inventory)
     _show(console, report, last=session is None)
     if session is not None:
         put = serving.serve(session, waiting=True)

@@ -206,14 +206,14 @@ def status(
     has a record of. Exits with 4 while a rotation is under way.
     """
     from certkit.cli import words
-    from certkit.cli.ask import said_again
+    from certkit.cli.again import Again
     from certkit.cli.render import rotation
     from certkit.errors import ExitCode
 
-    found = where_it_stands(flags)
+    found, again = where_it_stands(flags), Again.of(vars(flags)).completed
     if output is DocumentOutput.JSON:
-        words.say_json(rotation.document("status", found))
+        words.say_json(rotation.document("status", found, again))
     else:
-        rotation.show(words.console_for(output), found, lambda said: said_again(said, flags))
+        rotation.show(words.console_for(output), found, again)
     if found.open:
         raise typer.Exit(ExitCode.ATTENTION.value)

@@ -55,8 +55,9 @@ def carry_out(
     except CertkitError as raised:
         if raised.exit_code is not ExitCode.FAILED:
             raise
-        error, code = raised, raised.exit_code
-    STDOUT.write(rotation.written(flags.output, name, rotating.report, session.parts, error))
+        error, code = session.told(raised), raised.exit_code
+    found, parts = rotating.report, session.parts
+    STDOUT.write(rotation.written(flags.output, name, found, session.again, parts, error))
     if error is not None:
         raise error
     raise typer.Exit(code.value)

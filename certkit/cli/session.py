@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from certkit.cli.ask import confirm_restarts, said_again
+from certkit.cli.again import Again, T
+from certkit.cli.ask import confirm_restarts
 from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput, HostKeyChoice
 from certkit.cli.options import DocumentOutput
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
@@ -22,7 +23,7 @@ from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report, summary_line
 from certkit.cli.signals import Interrupts
 from certkit.cli.words import console_for, error_console, say, say_plain
-from certkit.errors import ExitCode, InputError
+from certkit.errors import CertkitError, ExitCode, InputError
 from certkit.fleet.events import Event, Watcher
 from certkit.fleet.job import DEFAULT_PARALLEL, RunOptions
 from certkit.fleet.plan import RestartPlan
@@ -81,7 +82,8 @@ class Session:
         )
         self.home = Home.open(home_path(flags.home))
         self.inventory = _load(flags)
-        self.files = _registry(self.home, flags.registry or self.inventory.registry)
+        named = flags.registry or self.inventory.registry
+        self.files = self.home.registry(named) if named else self.home.sole_registry()
         self.references = _references(self.files, self.inventory)
         self.bundle: TrustBundle = self.files.bundle()
         self.hosts: tuple[Host, ...] = self._passwords.fill(
@@ -119,16 +121,30 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Tell of something that does not stop the run."""
-        say_plain(self.console, f"warning: {text}", "yellow")
+        say_plain(self.console, f"warning: {self.again(text)}", "yellow")
 
     def say(self, text: str) -> None:
         """Tell people one line, unless they want to hear none."""
         if not self.flags.quiet:
             say(self.console, text)
 
-    def again(self, command: str) -> str:
-        """Return a command, ready to paste, with what said which registry and where all is."""
-        return said_again(command, self.flags)
+    def again(self, text: str) -> str:
+        """Return words with every command in them ready to paste: see `certkit.cli.again`."""
+        return self._again.completed(text)
+
+    def told(self, one: T) -> T:
+        """Return what is reported, the commands in its cures and hints ready to paste."""
+        return self._again.told(one)
+
+    @cached_property
+    def _again(self) -> Again:
+        chosen = ""
+        if not self.flags.registry:
+            try:
+                self.home.sole_registry()
+            except CertkitError:  # the home alone does not say which one it is
+                chosen = self.files.reference.text
+        return Again.of(vars(self.flags), chosen)
 
     def ran(self, report: FleetReport) -> None:
         """Show a part of the run where that is a table; one document is made of all at the end."""
@@ -187,7 +203,7 @@ class Session:
             return screen
 
         def watch(event: Event) -> None:
-            STDOUT.write(machine.host_line(event))
+            STDOUT.write(machine.host_line(self.told(event)))
             screen(event)
 
         return watch
@@ -276,10 +292,6 @@ def _check_identity(path: Path) -> None:
     if Path(f"{path}.pub").is_file() or (path.exists() and not path.is_dir()):
         return
     raise InputError(f"--identity-file: there is no file {path}", "check the path")
-
-
-def _registry(home: Home, name: str | None) -> RegistryFiles:
-    return home.sole_registry() if name is None else home.registry(name)
 
 
 def _references(files: RegistryFiles, inventory: Inventory) -> tuple[RegistryReference, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from shlex import quote
 
 from cryptography import x509
 
@@ -103,7 +104,7 @@ def judge_host(
         frozenset(map(fingerprint, home.roots)),
         tuple(references),
         home.leaf,
-        f"certkit distribute --limit {facts.name}",
+        f"certkit distribute --limit {quote(facts.name)}",
     )
     for reference in references:
         endpoint = facts.examination.endpoints.get(reference.text, Endpoint())

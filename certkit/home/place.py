@@ -1,4 +1,4 @@
-"""Where the home is, and how a command that is to be pasted names it."""
+"""Where the home is, and how a command that is to be pasted names it and the inventory."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def home_path(option: Path | None = None) -> Path:
         raise HomeError(
             f"{path} is not a usable path: {error}", "write it out, or name another with --home"
         ) from error
+
+
+def inventory_option(path: Path | None) -> str:
+    """``-i FILE`` for commands to paste: what was given, else the example that all pages have."""
+    return f"-i {shlex.quote(str(path or 'hosts.yaml'))}"
 
 
 def home_option(path: Path) -> str:

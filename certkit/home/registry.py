@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -74,7 +75,7 @@ class RegistryFiles:
     @property
     def where(self) -> str:
         """The registry as a command to paste names it: with ``--home DIR`` where that is needed."""
-        return f"{self.reference}{home_option(self.directory.parents[1])}"
+        return f"{quote(str(self.reference))}{home_option(self.directory.parents[1])}"
 
     @property
     def aliases(self) -> tuple[RegistryReference, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from certkit.home.initialise import Initialised
-from certkit.home.place import home_option
+from certkit.home.place import home_option, inventory_option
 from certkit.home.registry import (
     AUTHORITY,
     AUTHORITY_KEY,
@@ -41,10 +41,12 @@ class InitReport:
     Args:
         done: What it did.
         now: The time that remaining days refer to.
+        inventory: As given, for the commands to run next.
     """
 
-    def __init__(self, done: Initialised, now: datetime) -> None:
+    def __init__(self, done: Initialised, now: datetime, inventory: Path | None = None) -> None:
         self.done = done
+        self._hosts = inventory_option(inventory)
         self.files = done.files
         self.authority = describe_certificate(done.files.authority, now)
         self.server = describe_certificate(done.files.leaf, now)
@@ -106,7 +108,9 @@ class InitReport:
         )
         home = self.done.home
         option = home_option(home.path)
-        registry = f" {self.files.reference}" if len(home.registries()) > 1 else ""
+        registry = (
+            f" {shlex.quote(str(self.files.reference))}" if len(home.registries()) > 1 else ""
+        )
         return [
             (
                 f"Start the registry (elsewhere: copy {SERVER} and {SERVER_KEY} there first)",
@@ -114,7 +118,7 @@ class InitReport:
             ),
             (
                 "Put the trust on every host of an inventory",
-                f"certkit distribute{registry}{option} -i hosts.yaml",
+                f"certkit distribute{registry}{option} {self._hosts}",
             ),
             (
                 "Keep a back-up apart: without the authority's key nothing can be renewed",

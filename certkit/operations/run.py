@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from certkit.fleet.events import Watcher
 from certkit.fleet.job import RunOptions
@@ -26,6 +26,8 @@ from certkit.transport.connection import Connector
 
 if TYPE_CHECKING:
     from certkit.inventory.registry_host import RegistryHost
+
+T = TypeVar("T")
 
 
 class Running(Protocol):
@@ -88,8 +90,11 @@ class Run(Protocol):
     def say(self, text: str) -> None:
         """Tell people one line."""
 
-    def again(self, command: str) -> str:
-        """Return a command, ready to paste, that finds the same home, registry and inventory."""
+    def again(self, text: str) -> str:
+        """Return words, their commands ready to paste: with the same home, registry, inventory."""
+
+    def told(self, one: T) -> T:
+        """Return what is reported, the commands in its cures and hints ready to paste."""
 
     def ran(self, report: FleetReport) -> None:
         """Take note of a part of the run that is through, where there are several."""
@@ -126,7 +131,7 @@ def report_of(
         registry=run.files.reference.text,
         check=check,
         bundle=tuple(BundleEntry(one.sha256, one.subject, one.not_after) for one in entries),
-        hosts=list(results),
+        hosts=[run.told(one) for one in results],
         interrupted=run.stop.interrupted,
     )
 

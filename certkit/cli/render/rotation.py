@@ -26,7 +26,7 @@ def show(console: Console, found: RotationReport, again: Callable[[str], str]) -
     Args:
         console: Where to.
         found: Where it stands.
-        again: Adds to a command what says which registry is meant and where all is.
+        again: Completes a command, so that it works when copied.
     """
     state = found.rollover
     words.say(console, f"{found.registry}: {found.stands}", "bold")
@@ -46,6 +46,7 @@ def show(console: Console, found: RotationReport, again: Callable[[str], str]) -
 def document(
     step: str,
     found: RotationReport,
+    again: Callable[[str], str],
     parts: Sequence[FleetReport] = (),
     error: CertkitError | None = None,
 ) -> dict[str, Any]:
@@ -54,12 +55,14 @@ def document(
     Args:
         step: Such as ``switch``.
         found: Where it stands after that.
+        again: As in `show`.
         parts: What was done on hosts, in its order.
         error: Why the step was refused or broke off.
     """
     return {
         **found.to_json(),
         "command": f"rotate {step}",
+        "next": again(found.next_step[1]) or None,
         "runs": [one.to_json() for one in parts],
         "error": None if error is None else {"message": error.message, "hint": error.hint},
     }
@@ -69,14 +72,15 @@ def written(
     output: FleetOutput,
     step: str,
     found: RotationReport,
+    again: Callable[[str], str],
     parts: Sequence[FleetReport],
     error: CertkitError | None,
 ) -> str:
     """Return what a step prints at its end; empty for people, who have seen it."""
     if output is FleetOutput.JSON:
-        return json.dumps(document(step, found, parts, error), indent=2) + "\n"
+        return json.dumps(document(step, found, again, parts, error), indent=2) + "\n"
     if output is FleetOutput.JSONL:
-        summary = document(step, found, (), error)
+        summary = document(step, found, again, (), error)
         del summary["runs"]
         return json.dumps({"summary": summary}) + "\n"
     if output is FleetOutput.JUNIT:

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def show_service(console: Console, found: RegistryStatus) -> None:
-    """Print what is served, whether the home says so, and what each place saw."""
-    words.say(console, f"{found.reference}: {found.verdict}", "bold")
+def show_service(console: Console, found: RegistryStatus, verdict: str) -> None:
+    """Print what is served, whether the home says so, and what each place saw.
+
+    Args:
+        console: Where to.
+        found: What was seen.
+        verdict: Its verdict, with the command in it ready to paste.
+    """
+    words.say(console, f"{found.reference}: {verdict}", "bold")
     pairs = []
     served = found.served
     if served is not None:

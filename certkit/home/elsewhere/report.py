@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from certkit.home.elsewhere.answering import Taken
 from certkit.home.elsewhere.requesting import Requested
+from certkit.home.place import inventory_option
 from certkit.home.registry import (
     MODES,
     REQUEST,
@@ -34,12 +36,19 @@ class TakenReport:
         now: The time that remaining days refer to.
         schema: The document's: `INIT_SCHEMA` or `TAKEN_SCHEMA`.
         warnings: What to tell of the files that it came in.
+        inventory: As given, for the commands to run next.
     """
 
     def __init__(
-        self, taken: Taken, now: datetime, schema: str, warnings: tuple[str, ...] = ()
+        self,
+        taken: Taken,
+        now: datetime,
+        schema: str,
+        warnings: tuple[str, ...] = (),
+        inventory: Path | None = None,
     ) -> None:
         self.taken = taken
+        self._hosts = inventory_option(inventory)
         self.files = taken.files
         self.warnings = (*warnings, *taken.warnings)
         self._schema = schema
@@ -82,15 +91,15 @@ class TakenReport:
     @property
     def next_steps(self) -> Steps:
         """What to do next: a sentence and a command to paste."""
-        where = self.files.where
+        where = f"{self.files.where} {self._hosts}"
         spread = (
             "Put its root on the hosts that do not trust it already",
-            f"certkit distribute {where} -i hosts.yaml",
+            f"certkit distribute {where}",
         )
         if self.taken.status != "prepared":
-            serve = ("Put it into service", f"certkit registry deploy {where} -i hosts.yaml")
+            serve = ("Put it into service", f"certkit registry deploy {where}")
             return [] if self.taken.status == "unchanged" else [serve, spread]
-        serve = ("Put it into service", f"certkit registry deploy {where} -i hosts.yaml --next")
+        serve = ("Put it into service", f"certkit registry deploy {where} --next")
         if not self.taken.new_root:
             return [serve]
         # Hosts have to trust both before the new one is served, and need the old one no more after.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
+from certkit.home.place import inventory_option
 from certkit.home.registry import SERVER, SERVER_KEY, RegistryFiles
 from certkit.home.renewal.promotion import Promoted
 from certkit.home.renewal.waiting import NEXT, NEXT_KEY, NextLeaf
@@ -20,10 +22,12 @@ class RenewReport:
     Args:
         waiting: What it returned.
         now: The time that remaining days refer to.
+        inventory: As given, for the commands to run next.
     """
 
-    def __init__(self, waiting: NextLeaf, now: datetime) -> None:
+    def __init__(self, waiting: NextLeaf, now: datetime, inventory: Path | None = None) -> None:
         self.waiting = waiting
+        self._hosts = inventory_option(inventory)
         self.description = describe_certificate(waiting.certificate, now)
 
     @property
@@ -54,7 +58,7 @@ class RenewReport:
         return [
             (
                 "Put it into service, where the inventory names the registry's machine",
-                f"certkit registry deploy {where} -i hosts.yaml --next",
+                f"certkit registry deploy {where} {self._hosts} --next",
             ),
             (
                 f"Or put both files in the place of the registry's {SERVER} and {SERVER_KEY} "
