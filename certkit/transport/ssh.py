@@ -175,7 +175,9 @@ class SSHConnection:
                 raise HostError(
                     ErrorKind.TIMEOUT, f"did not start the command within {limit:g} s"
                 ) from error
-            if self._client.is_active():
+            # paramiko wakes this thread before it says that the connection is gone. To a server
+            # that refuses, or closes the channel, it has said goodbye by then.
+            if channel.eof_sent and self._client.is_active():
                 raise HostError(
                     ErrorKind.SHELL,
                     "refuses to run commands",

@@ -74,7 +74,7 @@ class Fickle:
             "known_hosts_files": (self.known_hosts,),
             "global_known_hosts_files": (),
             "become": Become(method="none"),
-            "timeouts": Timeouts(connect=2, handshake=1, host=5),
+            "timeouts": Timeouts(connect=10, handshake=20, host=60),
         }
         return Host(**{**values, **changes})
 
@@ -90,7 +90,7 @@ class Fickle:
             if isinstance(thing, threading.Thread):
                 thing.join(5)
 
-    def wait_until_left(self, seconds: float = 3) -> None:
+    def wait_until_left(self, seconds: float = 20) -> None:
         """Wait until certkit has no thread and no socket here, while the server still stands."""
         deadline = time.monotonic() + seconds
         while callers := self._callers():
