@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from shlex import quote
@@ -76,21 +76,12 @@ class Again:
         end = len(text)
         for found in reversed(list(_COMMAND.finditer(text)) if self else []):
             known = _known(found[1], found[2] or "")
-            behind = known.behind.match(text, found.end(known.words)) if known else None
-            if known is None or behind is None:
+            place = known.place.match(text, found.end(known.words)) if known else None
+            if known is None or place is None:
                 continue
-            at, lacks = behind.end(), []
-            if known.registry:
-                registry = self.registry or (self.chosen if found[1] in _BY_HOME else "")
-                named = _named(registry).match(text, at)
-                at = named.end() if named else at
-                lacks = [quote(registry)] if registry and not named else []
-            rest = text[at:end]
-            for option, said in self.options.items():
-                if option in known.options and f" {_OPTIONS[option]} " not in rest:
-                    lacks.append(said)
-            parts += rest, "".join(f" {word}" for word in lacks)
-            end = at
+            rest = text[place.end() : end]
+            parts += rest, "".join(f" {word}" for word in self._lacking(known, place, rest))
+            end = place.end()
         return "".join(reversed([*parts, text[:end]]))
 
     def told(self, one: T) -> T:
@@ -100,6 +91,16 @@ class Again:
 
     def __bool__(self) -> bool:
         return bool(self.options or self.registry or self.chosen)
+
+    def _lacking(self, known: _Known, place: re.Match[str], rest: str) -> Iterator[str]:
+        """Tell what a command lacks; `rest` is what stands behind its name and flags."""
+        registry = quote(self.registry or (self.chosen if known.by_home else ""))
+        named = place["registry"] or f" {registry} " in f"{place[0]} {rest} "
+        if known.registry and not named and registry != quote(""):
+            yield registry
+        for option, said in self.options.items():
+            if option in known.options and f" {_OPTIONS[option]} " not in rest:
+                yield said
 
     def _told(self, one: Any) -> Any:  # noqa: ANN401 - whatever a report holds
         if isinstance(one, CertkitError):
@@ -125,14 +126,17 @@ class _Known(NamedTuple):
 
     Attributes:
         words: How many words its name has.
-        behind: What follows them before what is added: nothing, or the argument before a registry.
+        place: What may stand behind its name before what is added: the arguments before a registry,
+            flags, and a registry.
         registry: Whether it takes one.
+        by_home: Whether the inventory does not tell it which.
         options: The parameters that it has.
     """
 
     words: int
-    behind: re.Pattern[str]
+    place: re.Pattern[str]
     registry: bool
+    by_home: bool
     options: frozenset[str]
 
 
@@ -147,17 +151,17 @@ def _known(first: str, second: str) -> _Known | None:
         return None
     parameters = (found if steps is None else steps[second]).params
     arguments = [one.name for one in parameters if one.param_type_name == "argument"]
-    options = frozenset(one.name for one in parameters)
     registry = "registry" in arguments
-    behind = re.compile(_WORD * arguments.index("registry") if registry else "")
-    return _Known(1 if steps is None else 2, behind, registry, options)
-
-
-@cache
-def _named(registry: str) -> re.Pattern[str]:
-    """Return what a registry's name looks like behind a command; this one's in any case."""
-    known = f" {re.escape(quote(registry))}(?![^\\s,;()`])|" if registry else ""
-    return re.compile(known + _REGISTRY)
+    before = arguments.index("registry") if registry else 0
+    names = [name for one in parameters if getattr(one, "is_flag", False) for name in one.opts]
+    flags = f"(?: (?:{'|'.join(map(re.escape, names)) or '(?!)'})(?![\\w-]))*"
+    return _Known(
+        words=1 if steps is None else 2,
+        place=re.compile(f"{_WORD * before}{flags}(?P<registry>{_REGISTRY})?{flags}"),
+        registry=registry,
+        by_home=first in _BY_HOME,
+        options=frozenset(one.name for one in parameters),
+    )
 
 
 @cache

@@ -37,22 +37,28 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("certkit rotate start, then `mv x y`", f"certkit rotate start REG {SAID}, then `mv x y`"),
         (
             "certkit renew && certkit registry deploy --next",
-            f"certkit renew REG {SAID} && certkit registry deploy REG {SAID} --next",
+            f"certkit renew REG {SAID} && certkit registry deploy --next REG {SAID}",
         ),
         ("start it (certkit registry status)", f"start it (certkit registry status REG {SAID})"),
         ("the next `certkit remove` does", f"the next `certkit remove REG {SAID}` does"),
         # Only what a command takes.
-        ("certkit inspect HOST:PORT --live", "certkit inspect --home 'my home' HOST:PORT --live"),
+        ("certkit inspect HOST:PORT --live", "certkit inspect HOST:PORT --live --home 'my home'"),
         ("list them: certkit inventory", "list them: certkit inventory -i 'the hosts.yaml'"),
         ("certkit passphrase", "certkit passphrase REG --home 'my home'"),
         ("certkit backup FILE", "certkit backup --home 'my home' FILE"),
+        ("copy it (certkit backup) first", "copy it (certkit backup --home 'my home') first"),
+        ("certkit rotate switch --served", f"certkit rotate switch --served REG {SAID}"),
         # What it says itself stays.
         ("certkit passphrase a.lab --home /h", "certkit passphrase a.lab --home /h"),
+        (
+            "certkit import-signed FILE --key FILE REG --home /h",
+            "certkit import-signed FILE --key FILE REG --home /h",
+        ),
         ("certkit verify '[::1]:5000'", f"certkit verify '[::1]:5000' {SAID}"),
-        ("certkit renew REG --served", f"certkit renew REG {SAID} --served"),
+        ("certkit renew REG --served", f"certkit renew {SAID} REG --served"),
         (
             "certkit import-signed FILE a.lab --home /h; certkit renew a.lab --csr",
-            f"certkit import-signed FILE a.lab --home /h; certkit renew a.lab {SAID} --csr",
+            f"certkit import-signed FILE a.lab --home /h; certkit renew a.lab --csr {SAID}",
         ),
         (
             "certkit import-signed F --import-chain ROOT; or restart it",
@@ -126,7 +132,7 @@ def test_what_is_reported_has_its_cures_completed_and_nothing_else() -> None:
     whole = Part("certkit verify", "certkit verify", (untouched, [Part(RETIRE, "m")]))
     told = again.told(whole)
     assert told.cure == "certkit verify --home /h" and told.message == "certkit verify"
-    assert told.parts == (untouched, [Part("certkit distribute --home /h --retire-insecure", "m")])
+    assert told.parts == (untouched, [Part("certkit distribute --retire-insecure --home /h", "m")])
     assert whole.cure == "certkit verify"
     error = HostError(ErrorKind.TRUST, "certkit verify", "certkit verify", retryable=True)
     [same] = again.told([error])

@@ -82,7 +82,7 @@ def test_what_is_served_and_not_yet_current(person: Person, where: tuple[str, ..
     serve(person, "server-next")
     verdict = person.types("registry", "status", *where, "-o", "json", expect=4).json["verdict"]
     # Of the two registries, renew does not ask the inventory which one is meant.
-    renew = f"certkit renew {person.reference} --home '{HOME}' -i '{HOSTS}' --served"
+    renew = f"certkit renew --served {person.reference} --home '{HOME}' -i '{HOSTS}'"
     assert verdict.endswith(f": {renew}")
     assert verdict in person.types("registry", "status", *where, expect=4).out
     person.types(*shlex.split(renew)[1:])

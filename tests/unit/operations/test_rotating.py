@@ -197,7 +197,7 @@ def test_where_it_stands_without_an_inventory_and_what_is_next_with_another(pers
     shown = person.types("rotate", "status", person.reference, *options, expect=4).out
     assert f"certkit rotate switch {person.reference} {' '.join(options)}" in shown
     by_hand = step(person, "switch", *options, expect=4).err
-    assert f"certkit rotate switch {' '.join(options)} --served" in by_hand
+    assert f"certkit rotate switch --served {' '.join(options)}" in by_hand
     told = step(person, "status", *options, expect=4).json["next"]
     assert told == f"certkit rotate switch {' '.join(options)}"
 
