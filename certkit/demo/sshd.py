@@ -61,6 +61,7 @@ class SshServer:
         self._lock = threading.Lock()
         self._transports: set[paramiko.Transport] = set()
         self._processes: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -74,6 +75,7 @@ class SshServer:
         self._listener.close()
         self._thread.join(timeout=_PATIENCE)
         with self._lock:
+            self._closed = True
             transports, processes = list(self._transports), list(self._processes)
         for process in processes:
             # The program's children too: they share its process group.
@@ -107,6 +109,9 @@ class SshServer:
         transport.set_log_channel(_LOG.name)
         transport.add_server_key(self._host_key)
         with self._lock:
+            if self._closed:
+                client.close()
+                return
             self._transports.add(transport)
         try:
             transport.start_server(event=threading.Event(), server=_Session(self._account, self))
@@ -123,17 +128,20 @@ class SshServer:
     def run(self, command: bytes, channel: paramiko.Channel) -> None:
         """Run a command for a channel, and carry its bytes until both are done."""
         account = self._account
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", os.fsdecode(command)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd=account.home,
-            env=dict(account.environment),
-            start_new_session=True,
-        )
         with self._lock:
+            # What was asked for just before the end must not begin behind it.
+            if self._closed:
+                return
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", os.fsdecode(command)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                cwd=account.home,
+                env=dict(account.environment),
+                start_new_session=True,
+            )
             self._processes.add(process)
         assert process.stdin and process.stdout and process.stderr
         outputs = [

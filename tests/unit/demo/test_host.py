@@ -24,14 +24,19 @@ from tests.unit.demo.conftest import NAME, ServedRegistry, trust
 def log_in(host: EmbeddedHost, identity: Path) -> paramiko.SSHClient:
     client = paramiko.SSHClient()
     client.get_host_keys().add(f"[127.0.0.1]:{host.port}", "ssh-ed25519", host.host_key)
-    client.connect(
-        "127.0.0.1",
-        host.port,
-        USER,
-        key_filename=str(identity),
-        allow_agent=False,
-        look_for_keys=False,
-    )
+    try:
+        client.connect(
+            "127.0.0.1",
+            host.port,
+            USER,
+            key_filename=str(identity),
+            allow_agent=False,
+            look_for_keys=False,
+        )
+    except BaseException:
+        # Not whenever the garbage collector comes to it.
+        client.close()
+        raise
     return client
 
 
@@ -111,7 +116,7 @@ def test_a_restart_is_recorded(client: paramiko.SSHClient, host: EmbeddedHost) -
 def test_switching_off_stops_what_runs_and_leaves_no_thread(
     host: EmbeddedHost, identity: Path
 ) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with log_in(host, identity) as client:
         _, stdout, _ = client.exec_command("echo started; sleep 60", timeout=30)
         assert stdout.readline() == "started\n"
@@ -119,10 +124,25 @@ def test_switching_off_stops_what_runs_and_leaves_no_thread(
         assert stdout.channel.recv_exit_status() != 0
     with pytest.raises(OSError):
         log_in(host, identity)
-    for thread in threading.enumerate():
-        if thread.name.startswith("Thread") and thread is not threading.main_thread():
-            thread.join(timeout=5)
-    assert threading.active_count() <= before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=60)
+        assert not thread.is_alive(), thread
+
+
+def test_a_host_that_was_switched_off_begins_nothing(
+    client: paramiko.SSHClient, host: EmbeddedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, ended = sshd.SshServer.run, threading.Event()
+
+    def begin_late(server: sshd.SshServer, *arguments: Any) -> None:
+        server.close()
+        begin(server, *arguments)
+        ended.set()
+
+    monkeypatch.setattr(sshd.SshServer, "run", begin_late)
+    client.exec_command("touch ran")
+    assert ended.wait(60)
+    assert not (host.directory / "home" / "ran").exists()
 
 
 def test_the_remote_program_keeps_to_the_host(

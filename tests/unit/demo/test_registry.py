@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self, served: ServedRegistry) -> None:
         context = ssl.create_default_context(cafile=str(served.authority))
-        raw = socket.create_connection(("127.0.0.1", served.registry.port), timeout=10)
+        raw = socket.create_connection(("127.0.0.1", served.registry.port), timeout=60)
         self.connection = http.client.HTTPConnection(NAME)
         self.connection.sock = context.wrap_socket(raw, server_hostname=NAME)
 

@@ -100,9 +100,11 @@ def test_a_certificate_that_does_not_hold(
 
 
 def test_a_registry_that_is_not_there(host: EmbeddedHost, capsys: Captured) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert run(host, "pull", f"{NAME}:{port}/hello") == 1
+    # Held, so that nobody else listens there meanwhile.
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        assert run(host, "pull", f"{NAME}:{port}/hello") == 1
     assert f"dial tcp 127.0.0.1:{port}: connect: connection refused" in capsys.readouterr().err
     assert run(host, "pull", f"elsewhere.demo:{port}/hello") == 1
     assert "dial tcp: lookup elsewhere.demo: no such host" in capsys.readouterr().err
