@@ -60,7 +60,7 @@ class Machine:
         daemon: Whether the daemon runs; None for a runtime without one.
         restart: How its restart ends.
         connect: Errors of the first connects, in order.
-        reach: How it answers before any login: never with the error, and after so many seconds.
+        reach: How it answers before any login: never with the error, and once the event is set.
         cut: How many restarts lose their link; True in `cut_after` when the restart is done then.
         clock: Seconds its clock is ahead.
         meanwhile: How another run's restart ended, before this one's.
@@ -79,7 +79,7 @@ class Machine:
     daemon: bool | None = True
     restart: RestartResult = "restarted"
     connect: list[HostError] = field(default_factory=list)
-    reach: tuple[HostError | None, float] = (None, 0.0)
+    reach: tuple[HostError | None, threading.Event | None] = (None, None)
     cut: int = 0
     cut_after: bool = True
     clock: float = 0
@@ -139,8 +139,8 @@ class FakeFleet:
         ]
 
     def connect(self, host: Host, before_login: BeforeLogin | None = None) -> Connection:
-        error, seconds = self.machines[host.name].reach
-        time.sleep(seconds)
+        error, answers = self.machines[host.name].reach
+        assert answers is None or answers.wait(60), "what it waits for never came"
         if error is not None:
             raise error
         if before_login is not None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from certkit.errors import ErrorKind
-from certkit.fleet import crew
+from certkit.fleet import crew, gate
 from certkit.fleet.distribute import distribute
 from certkit.fleet.events import Event, HostFinished, HostRetrying, Watcher
 from certkit.fleet.plan import DistributeOptions, Target
@@ -27,11 +28,33 @@ def sharing(fleet: FakeFleet) -> list[Target]:
 
 
 def goes_first(fleet: FakeFleet) -> Machine:
-    """The first machine, which answers sooner than the others."""
+    """The first machine: the others do not answer before its login begins."""
     first, *others = fleet.machines.values()
+    begun, connect = threading.Event(), fleet.connect
     for machine in others:
-        machine.reach = (None, 0.3)
+        machine.reach = (None, begun)
+
+    def noted(host: Any, before_login: Any = None) -> Any:
+        def login() -> None:
+            before_login()
+            begun.set()
+
+        return connect(host, before_login and login)
+
+    fleet.connect = noted  # type: ignore[method-assign]
     return first
+
+
+def while_placing(fleet: FakeFleet, machine: Machine, act: Callable[[], object]) -> None:
+    """Have something done while a machine's files are placed."""
+    place = fleet.place
+
+    def acting(connection: Any, *args: Any, **kwargs: Any) -> Any:
+        if fleet.machines[connection.name] is machine:
+            act()
+        return place(connection, *args, **kwargs)
+
+    fleet.place = acting  # type: ignore[method-assign]
 
 
 def run(
@@ -61,11 +84,23 @@ def run(
 def test_the_live_host_behind_dead_ones_waits_for_no_second_try(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(crew, "_BACKOFF", 0.2)
+    monkeypatch.setattr(crew, "_BACKOFF", 0.001)
     fleet = fleet_of(9)
+    connect, done = fleet.connect, threading.Event()
     for machine in list(fleet.machines.values())[:8]:
         machine.connect = [unreachable(retryable=True) for _ in range(3)]
-    outcomes, events = run(fleet)
+
+    def once(host: Any, before_login: Any = None) -> Any:
+        if host.name in fleet.connects:
+            assert done.wait(60), "the live host waited for a second try"
+        return connect(host, before_login)
+
+    def watch(event: Event) -> None:
+        if isinstance(event, HostFinished):
+            done.set()
+
+    fleet.connect = once  # type: ignore[method-assign]
+    outcomes, events = run(fleet, watch)
     assert outcomes == ["unreachable"] * 8 + ["changed"]
     told = [event for event in events if isinstance(event, HostRetrying | HostFinished)]
     done = next(at for at, one in enumerate(told) if isinstance(one, HostFinished))
@@ -89,16 +124,28 @@ def test_after_dead_hosts_a_wrong_password_still_goes_to_one_host_only(
 
 def test_hosts_that_do_not_answer_are_found_out_side_by_side_and_sent_nothing() -> None:
     fleet = fleet_of(20)
+    # Each of them is given up only while all are waited for, and once the others are done.
+    others_done, side_by_side = threading.Event(), threading.Barrier(10)
+    connect, finished = fleet.connect, []
     for machine in list(fleet.machines.values())[:10]:
-        machine.reach = (unreachable(), 1.0)
-    began = time.monotonic()
-    outcomes, events = run(fleet)
+        machine.reach = (unreachable(), others_done)
+
+    def together(host: Any, before_login: Any = None) -> Any:
+        if fleet.machines[host.name].reach[0] is not None:
+            side_by_side.wait(60)
+        return connect(host, before_login)
+
+    def watch(event: Event) -> None:
+        if isinstance(event, HostFinished):
+            finished.append(event.result.outcome.value)
+            if len(finished) == 10:
+                others_done.set()
+
+    fleet.connect = together  # type: ignore[method-assign]
+    outcomes, _ = run(fleet, watch)
     assert outcomes == ["unreachable"] * 10 + ["changed"] * 10
-    assert time.monotonic() - began < 4
     assert sorted(fleet.connects) == list(fleet.machines)[10:]
-    # Nor did the others wait for them.
-    ends = [event.result.outcome.value for event in events if isinstance(event, HostFinished)]
-    assert ends == ["changed"] * 10 + ["unreachable"] * 10
+    assert finished == ["changed"] * 10 + ["unreachable"] * 10
 
 
 def test_a_host_that_dies_between_the_look_and_the_login_lets_others_go() -> None:
@@ -110,28 +157,51 @@ def test_a_host_that_dies_between_the_look_and_the_login_lets_others_go() -> Non
 def test_hosts_that_wait_are_skipped_soon_after_a_stop() -> None:
     fleet = fleet_of(8)
     slow = goes_first(fleet)
-    slow.place_seconds = 3
-    stop = Stop()
-    ended: dict[str, float] = {}
+    stop, others_done = Stop(), threading.Event()
+    ended: list[str] = []
+    timer = threading.Timer(0.3, lambda: stop.request("interrupted", interrupted=True))
+
+    def stop_and_wait() -> None:
+        # The others are in line by then, most likely; it ends the same where they are not.
+        timer.start()
+        assert others_done.wait(60), "those in line waited for the host that goes first"
 
     def watch(event: Event) -> None:
         if isinstance(event, HostFinished):
-            ended[event.result.name] = time.monotonic()
+            ended.append(event.result.name)
+            if len(ended) == 7:
+                others_done.set()
 
-    timer = threading.Timer(0.5, lambda: stop.request("interrupted", interrupted=True))
-    timer.start()
+    while_placing(fleet, slow, stop_and_wait)
     outcomes, _ = run(fleet, watch, stop)
     timer.join()
     assert outcomes == ["changed"] + ["skipped"] * 7
     first, *others = list(fleet.machines)
-    assert all(ended[first] - ended[name] > 1 for name in others)
+    assert (sorted(ended[:7]), ended[7:]) == (others, [first])
     assert list(fleet.connects) == [first]
 
 
 def test_who_waits_keeps_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "_BACKOFF", 0.05)
+    now, looks, in_line = 0.0, 0, threading.Event()
+
+    def look() -> float:
+        """The first host looks before and after its turn, and then the second before its own."""
+        nonlocal looks
+        at, looks = now, looks + 1
+        if looks == 3:
+            in_line.set()
+        return at
+
+    def let_it_wait() -> None:
+        nonlocal now
+        assert in_line.wait(60)
+        now += 1.5
+
+    monkeypatch.setattr(gate, "time", SimpleNamespace(monotonic=look))
+    monkeypatch.setattr(crew, "time", SimpleNamespace(monotonic=lambda: now))
     fleet = fleet_of(2)
-    goes_first(fleet).place_seconds = 1.5
+    while_placing(fleet, goes_first(fleet), let_it_wait)
     second = list(fleet.machines.values())[1]
     second.connect = [unreachable(retryable=True)]
     results: list[HostResult] = []

@@ -3,9 +3,11 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
+from certkit.transport import limits
 from certkit.transport.limits import HandshakeLimiter
 from certkit.transport.options import ConnectorOptions
 
@@ -25,7 +27,7 @@ def test_most_at_once(address, bastion, expected) -> None:  # type: ignore[no-un
             handshakes=6, handshakes_per_bastion=3, handshakes_per_address=2, start_spread=0
         )
     )
-    lock, now, most = threading.Lock(), 0, 0
+    lock, now, most, full = threading.Lock(), 0, 0, threading.Event()
 
     def one(number: int) -> None:
         nonlocal now, most
@@ -33,6 +35,10 @@ def test_most_at_once(address, bastion, expected) -> None:  # type: ignore[no-un
             with lock:
                 now += 1
                 most = max(most, now)
+                if most == expected:
+                    full.set()
+            # However late the others come: nobody leaves before as many as may are in.
+            assert full.wait(60)
             time.sleep(0.02)
             with lock:
                 now -= 1
@@ -42,15 +48,17 @@ def test_most_at_once(address, bastion, expected) -> None:  # type: ignore[no-un
     assert most == expected
 
 
-def test_starts_are_spread() -> None:
+def test_starts_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    # All come at the same moment.
+    clock = SimpleNamespace(monotonic=lambda: 100.0, sleep=waited.append)
+    monkeypatch.setattr(limits, "time", clock)
     limiter = HandshakeLimiter(ConnectorOptions(start_spread=0.02))
-    starts: list[float] = []
 
     def one(number: int) -> None:
         with limiter.slot(number, None):
-            starts.append(time.monotonic())
+            pass
 
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(one, range(5)))
-    starts.sort()
-    assert starts[-1] - starts[0] >= 0.075
+    assert sorted(waited) == pytest.approx([0.02, 0.04, 0.06, 0.08])
