@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cores import allow_core_files, dropped, need_core_files
+
+# From 3.12 on: a worker of xdist has another thread, and `preexec_fn` only sets a limit.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
 
 CRASH = """
 import os

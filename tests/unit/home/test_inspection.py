@@ -50,7 +50,7 @@ def serving(files: RegistryFiles) -> Iterator[int]:
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(30)
 
 
 def test_files(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_live_registry_is_judged_by_the_home(tmp_path: Path) -> None:
         assert look(reference, tmp_path / "other").kind == "registry"
 
 
-def fetch(port: int, timeout: float = 5) -> HostError:
+def fetch(port: int, timeout: float) -> HostError:
     with pytest.raises(HostError) as caught:
         fetch_served(RegistryReference.parse(f"127.0.0.1:{port}"), timeout)
     return caught.value
@@ -135,9 +135,12 @@ def test_why_a_live_registry_cannot_be_seen() -> None:
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        assert fetch(port).kind is ErrorKind.NOT_TLS
-        thread.join(5)
-    assert fetch(port).kind is ErrorKind.REFUSED
+        assert fetch(port, 30).kind is ErrorKind.NOT_TLS
+        thread.join(30)
+    # Held, so that nobody else listens there meanwhile.
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        assert fetch(unused.getsockname()[1], 30).kind is ErrorKind.REFUSED
     with pytest.raises(HostError) as caught:
         fetch_served(RegistryReference.parse("does-not-exist.invalid:5000"), 5)
     assert caught.value.kind in {ErrorKind.DNS, ErrorKind.TIMEOUT}

@@ -19,7 +19,7 @@ def serve_once(chain: Chain, directory: Path) -> tuple[socket.socket, threading.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "server.crt", directory / "server.key")
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener.settimeout(60)
 
     def run() -> None:
         plain, _ = listener.accept()
@@ -42,12 +42,12 @@ def shake_hands(chain: Chain, trust: TrustBundle, name: str, directory: Path) ->
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         with (
             listener,
-            socket.create_connection(listener.getsockname(), 10) as plain,
+            socket.create_connection(listener.getsockname(), 60) as plain,
             context.wrap_socket(plain, server_hostname=name) as secure,
         ):
             return secure.recv(5)
     finally:
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.parametrize("key_type", KEY_PAIRS)
