@@ -77,12 +77,12 @@ def check_header(data: bytes, source: str) -> re.Match[bytes]:
     if match is None:
         raise InputError(
             f"{source} is not a file that age encrypted with a passphrase",
-            "name a file that certkit backup made",
+            "name a back-up that certkit made",
         )
     if int(match[2]) > MAX_WORK_FACTOR:
         raise InputError(
             f"{source} asks for 2^{int(match[2])} rounds of scrypt, which is refused",
-            "name a file that certkit backup made",
+            "name a back-up that certkit made",
         )
     return match
 
