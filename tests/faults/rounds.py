@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import random
 
+from hypothesis import HealthCheck, settings
+
 _FACTOR = int(os.environ.get("CERTKIT_FAULT_ROUNDS", "1"))
 
 
@@ -19,6 +21,16 @@ def rounds(usual: int) -> int:
 def chance(name: str) -> random.Random:
     """The same numbers in every run for a test, unless another seed is asked for."""
     return random.Random(f"{name} {os.environ.get('CERTKIT_FAULT_SEED', '1')}")
+
+
+def examples(usual: int) -> settings:
+    """How hypothesis plays: as `rounds` and `chance` say, and at whatever pace."""
+    return settings(
+        max_examples=rounds(usual),
+        deadline=None,
+        derandomize="CERTKIT_FAULT_SEED" not in os.environ,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 def patience(seconds: float) -> float:

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from certkit.errors import CertkitError
@@ -34,7 +34,7 @@ from certkit.inventory.ssh.stanzas import Stanzas, scan
 from certkit.names import RegistryReference, SubjectName
 from certkit.pki.bundle import TrustBundle
 from certkit.transport.hostkeys.known_hosts import KnownHosts, hash_name
-from tests.faults.rounds import chance, patience, rounds
+from tests.faults.rounds import chance, examples, patience, rounds
 from tests.tiers import need
 from tests.unit.home.makers import PLAIN
 from tests.unit.inventory.hosts import NO_CONFIG
@@ -76,7 +76,7 @@ web
  "all": {"children": ["web"]}, "web": {"hosts": ["web-1"], "vars": {"ansible_user": "ann"}}}
 """,
 }
-SECONDS = 5
+SECONDS = 20
 
 
 def damaged(dice: random.Random, text: bytes) -> bytes:
@@ -188,14 +188,14 @@ def test_damaged_homes(made: Home, tmp_path: Path, tried: Counter[str]) -> None:
         tried["homes"] += 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(60)
 @given(st.text(max_size=300), st.sampled_from([RegistryReference, SubjectName]))
 def test_long_names(text: str, kind: type[RegistryReference] | type[SubjectName]) -> None:
     for whole in (text, text * 40, f"{text}.example:5000", f"[{text}]:1"):
         soon(partial(kind.parse, whole))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(
         st.sampled_from(
