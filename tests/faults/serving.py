@@ -48,7 +48,7 @@ class Front:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            client.settimeout(5)
+            client.settimeout(20)
             with client, suppress(OSError):
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 # Where a half of the pair is missing, or the two do not match, nothing is served.
@@ -86,5 +86,5 @@ def _registry_host(lab: Lab, name: str, front: Front) -> dict[str, Any]:
         "certificate": str(certificate),
         "key": str(key),
         "key_owner": f"{owner.st_uid}:{owner.st_gid}",
-        "timeout": 5,
+        "timeout": 20,
     }

@@ -1,10 +1,11 @@
-"""The control of test_secrets.py: what it seeks of a key is seen however the key got there."""
+"""The control of test_secrets.py: what it seeks is seen, however it got there."""
 
 from __future__ import annotations
 
 import base64
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from certkit.transport.connection import Connector
 from tests.faults import sought
+from tests.faults.started import Started
+from tests.ssh import stub
+from tests.ssh.lab import lab_running
 
 WAYS: dict[str, Callable[[bytes], bytes]] = {
     "as it is": lambda pem: pem,
@@ -52,6 +57,30 @@ def test_a_key_that_leaks_would_be_seen(kind: str, way: str, tmp_path: Path) -> 
         assert sought.seen(traces, b"before" + WAYS[way](text) + b"behind")
     shown = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert not sought.seen(traces, WAYS[way](b"x" + shown) + shown)
+
+
+def test_a_secret_that_something_is_started_with_would_be_seen(
+    connector: Connector, tmp_path: Path
+) -> None:
+    """Whether as an argument or in the environment, and however soon what is started has ended."""
+    secrets = [f"secret {number}-7xQ2" for number in range(5)]
+    on_host = f'expr "{secrets[0]}" : x; HIDDEN="{secrets[1]}" expr 1'
+    here = f"""
+import os, subprocess
+subprocess.run(["true", {secrets[2]!r}])
+subprocess.run(["true"], env={{"HIDDEN": {secrets[3]!r}, **os.environ}})
+os.execv("/bin/true", ["true", {secrets[4]!r}])
+"""
+    with lab_running(tmp_path, ["web-01"]) as lab:
+        started = Started(lab, tmp_path / "watched")
+        connection = connector.connect(lab.machines["web-01"].host_entry())
+        connection.run(stub.exchange(on_host))
+        connection.close()
+        environment = {**lab.environment, **started.environment}
+        subprocess.run([sys.executable, "-c", here], env=environment, check=True)
+        for number, secret in enumerate(secrets):
+            seen = started.on_hosts if number < 2 else started.here
+            assert sought.seen(sought.password(secret), seen), secret
 
 
 def body(pem: bytes) -> bytes:

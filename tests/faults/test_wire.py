@@ -34,7 +34,7 @@ from tests.ssh.fickle import Fickle, fickle_server
 from tests.ssh.lab import Lab, lab_running
 from tests.ssh.sshd import Sshd
 
-BOUNDS = Timeouts(connect=5, handshake=3, host=20, restart=3)
+BOUNDS = Timeouts(connect=20, handshake=20, host=120, restart=20)
 BROKEN = (Outcome.FAILED, Outcome.UNREACHABLE)
 
 
@@ -149,18 +149,19 @@ def test_silence_at_any_byte_is_bounded(
 ) -> None:
     """Only the application is silent: a peer that is gone is found out about by TCP itself."""
     total = whole_exchange(lab, connector)
-    for slack in ("_ASKING", "_SLACK", "_LOCK_WAIT"):
-        monkeypatch.setattr(f"certkit.remote.program.{slack}", 1)
     bounds = Timeouts(connect=2, handshake=2, host=3, restart=1)
     placing, restarting = 2 + 2 + 3, 2 + 2 + 4 * 1 + 3 * 1
     for cut in positions(total, rounds(4)):
         lab.forget("web-01")
         with wire_to(lab.machines["web-01"], replace(cut, how="stall")) as wire:
             aims = targets(lab, through(lab, wire, timeouts=bounds))
-            began = time.monotonic()
-            [result] = engine.distribute(aims, connector, DistributeOptions(retries=0))
-            took = time.monotonic() - began
-            assert took < placing + restarting + 3, (cut, took, result)
+            with monkeypatch.context() as patch:
+                for slack in ("_ASKING", "_SLACK", "_LOCK_WAIT"):
+                    patch.setattr(f"certkit.remote.program.{slack}", 1)
+                began = time.monotonic()
+                [result] = engine.distribute(aims, connector, DistributeOptions(retries=0))
+                took = time.monotonic() - began
+            assert took < placing + restarting + 10, (cut, took, result)
             if result.outcome in BROKEN:
                 assert result.error is not None, result
                 assert result.error.kind is ErrorKind.TIMEOUT, (cut, result)
@@ -229,7 +230,9 @@ def test_a_bastion_without_a_free_login(
     def leave(event: Event) -> None:
         if isinstance(event, HostRetrying):
             tried["refusals, retried"] += 1
-            strangers.close()
+            if tried["refusals, retried"] == 1:
+                strangers.close()
+                bastion.wait_until_idle()
 
     with ExitStack() as strangers:
         for _ in range(2):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,8 +27,6 @@ def door_to(machine: Sshd, directory: Path) -> Iterator[Fickle]:
 
 
 def _run(machine: Sshd, channel: paramiko.Channel, command: bytes) -> None:
-    # paramiko answers the request only after this thread was started.
-    time.sleep(0.05)
     process = subprocess.Popen(
         [
             *("ssh", "-T", "-F", "none", "-i", str(machine.key), "-p", str(machine.port)),

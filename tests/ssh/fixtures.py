@@ -47,7 +47,7 @@ def nothing_left(sshd: Sshd) -> Iterator[None]:
     """Every test leaves as many threads and file descriptors as it found."""
     threads, files = set(threading.enumerate()), _open_files()
     yield
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 20
     while set(threading.enumerate()) - threads or _open_files() > files:
         assert time.monotonic() < deadline, (set(threading.enumerate()) - threads, _open_files())
         time.sleep(0.01)

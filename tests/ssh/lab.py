@@ -12,12 +12,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
 from tests.ssh.sshd import Sshd, sshd_running
@@ -47,7 +49,7 @@ esac
 RESTART = """#!/bin/sh
 D={directory}
 echo restart >>$D/restarts
-[ ! -e $D/slow ] || sleep 2
+while [ -e $D/held ]; do sleep 0.1; done
 [ ! -e $D/broken ] || {{ rm $D/broken; touch $D/down; echo 'dockerd: bad day' >&2; exit 1; }}
 rm -f $D/down
 """
@@ -79,7 +81,7 @@ class Lab:
             "runtime": "docker",
             "certs_dir": f"{sshd.home}/certs.d",
             "restart_command": f"{self.scripts / name}/restart",
-            "timeout": {"restart": 3},
+            "timeout": {"restart": 60},
         }
 
     def write_inventory(self, **more: Any) -> None:
@@ -93,6 +95,13 @@ class Lab:
 
     def certificate(self, name: str) -> Path:
         return self.at(name, f"certs.d/{self.registry}/ca.crt")
+
+    def hold(self, name: str) -> None:
+        """Let no restart of the machine's daemon come to its end before `release`."""
+        self.put(name, "held")
+
+    def release(self, name: str) -> None:
+        self.at(name, "held").unlink(missing_ok=True)
 
     def restarts(self, name: str) -> int:
         path = self.at(name, "restarts")
@@ -138,6 +147,8 @@ class Lab:
             "CERTKIT_STATE": str(self.directory / "state"),
             "HOME": str(self.directory),
             "PYTHONWARNINGS": "error",
+            # A registry that is called registry.invalid is nowhere, however slow DNS is.
+            "RES_OPTIONS": "timeout:1 attempts:1",
         }
 
     def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[str]:
@@ -186,7 +197,7 @@ def lab_running(
     with ExitStack() as stack:
         # pytest's own directories are closed to the user that the servers log in.
         outside = Path(tempfile.mkdtemp(prefix="certkit-bin-"))
-        stack.callback(shutil.rmtree, outside)
+        stack.callback(shutil.rmtree, outside, ignore_errors=True)
         outside.chmod(0o755)
         lab = Lab({}, directory, outside, registry)
         known = ""
@@ -194,7 +205,8 @@ def lab_running(
             # The user's home is known only once the server is there; PATH wants it before.
             scripts = lab.scripts / name
             scripts.mkdir()
-            config = {"SetEnv": f"PATH={scripts}:/usr/bin:/bin", "MaxStartups": "100"}
+            scripts.chmod(0o755)
+            config = {"SetEnv": f"PATH={scripts}:/usr/bin:/bin"}
             sshd = (
                 start(config=config) if start else stack.enter_context(sshd_running(config=config))
             )
@@ -209,6 +221,24 @@ def lab_running(
         _, err = made.communicate(timeout=60)
         assert made.returncode == 0, err
         yield lab
+
+
+def wait_until(
+    happened: Callable[[], bool], process: subprocess.Popen[Any], seconds: float = 60
+) -> None:
+    """Wait until something has happened that a process is to bring about.
+
+    What it says is not read meanwhile: it must be little, or go to a file.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        over = process.poll() is not None or time.monotonic() > deadline
+        if happened():
+            return
+        if over:
+            process.kill()
+            pytest.fail(f"it did not happen: {process.communicate(timeout=30)}")
+        time.sleep(0.02)
 
 
 def outcomes(document: dict[str, Any]) -> dict[str, str]:

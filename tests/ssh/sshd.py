@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,27 +90,27 @@ class Sshd:
             "known_hosts_files": (self.known_hosts,),
             "global_known_hosts_files": (),
             "become": Become(method="none"),
-            "timeouts": Timeouts(connect=5, handshake=10, host=30),
+            "timeouts": Timeouts(connect=10, handshake=20, host=60),
         }
         return Host(**{**values, **changes})
 
-    def at_work(self) -> list[int]:
+    def connections(self) -> list[int]:
+        """The process of the server's for each connection; it leads a group of its own."""
+        return _processes(lambda process: _parent(process) == self.process.pid)
+
+    def started(self) -> list[int]:
         """Processes that a login started and that still run, whoever their parent is by now."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if (process / "cwd").readlink() == self.home:
-                    found.append(int(process.name))
-        return found
+        return _processes(lambda process: (process / "cwd").readlink() == self.home)
 
     def wait_until_idle(self, seconds: float = 30) -> None:
         """Wait until nothing of a login is left."""
         deadline = time.monotonic() + seconds
-        while pids := self.at_work():
+        # Connections first: one whose client is gone may still start what it had been told to.
+        while pids := self.connections() or self.started():
             assert time.monotonic() < deadline, pids
             time.sleep(0.02)
 
-    def wait_for_log(self, text: str, seconds: float = 5) -> bool:
+    def wait_for_log(self, text: str, seconds: float = 30) -> bool:
         deadline = time.monotonic() + seconds
         while text not in self.log:
             if time.monotonic() > deadline:
@@ -119,11 +119,32 @@ class Sshd:
         return True
 
 
-def free_port(address: str = "127.0.0.1") -> int:
+def _processes(such: Callable[[Path], bool]) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # It may have ended.
+        with suppress(OSError):
+            if such(process):
+                found.append(int(process.name))
+    return found
+
+
+def _parent(process: Path) -> int:
+    # The name that stands before it may hold anything.
+    return int((process / "stat").read_bytes().rpartition(b")")[2].split()[1])
+
+
+@contextmanager
+def held_port(address: str = "127.0.0.1") -> Iterator[int]:
+    """A port that nobody else is given until the block is left; it refuses connections.
+
+    Whoever is told of it can listen there by SO_REUSEADDR, which every server sets.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address, 0))
-        return int(sock.getsockname()[1])
+        yield int(sock.getsockname()[1])
 
 
 def keygen(path: Path, *arguments: str) -> Path:
@@ -153,7 +174,6 @@ def _can_be_tester() -> bool:
 @contextmanager
 def sshd_running(
     address: str = "127.0.0.1",
-    port: int = 0,
     *,
     config: Mapping[str, str] | None = None,
     shell: str = "/bin/sh",
@@ -165,7 +185,6 @@ def sshd_running(
 
     Args:
         address: Where to listen; any address of 127.0.0.0/8 will do, and ``::1``.
-        port: 0 for a free one.
         config: Further lines of sshd_config; they win over the defaults.
         shell: The user's login shell, where the user can be `tester`.
         certificate_for: Sign the host key by an authority of its own, for these principals.
@@ -183,7 +202,7 @@ def sshd_running(
         user = "tester" if tester else subprocess.check_output(["id", "-un"], text=True).strip()
         sshd = Sshd(
             address,
-            port or free_port(address),
+            stack.enter_context(held_port(address)),
             user,
             directory,
             None,  # type: ignore[arg-type]
@@ -236,6 +255,7 @@ def _write_files(
         "PasswordAuthentication": "no",
         "KbdInteractiveAuthentication": "no",
         "LogLevel": "VERBOSE",
+        "MaxStartups": "100",
         "PrintMotd": "no",
     }
     if certificate_for is not None:
@@ -252,7 +272,7 @@ def _write_files(
 
 
 def _wait_until_listening(sshd: Sshd) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while "Server listening" not in sshd.log:
         if sshd.process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"sshd did not start: {sshd.log}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from certkit.errors import ErrorKind, HostError
+from certkit.inventory.model import Timeouts
 from certkit.secret import Secret
 from certkit.transport.connection import Connector
 from certkit.transport.faults import WrongPassword
 from tests.ssh import stub
 from tests.ssh.fickle import fickle_server
-from tests.ssh.sshd import Sshd, free_port
+from tests.ssh.sshd import Sshd, held_port
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -55,20 +58,25 @@ def test_a_lost_bastion_is_connected_again(
     bastion = start_sshd()
     host = sshd.host_entry(jump=(bastion.host_entry(name="bastion"),))
     first = connector.connect(host)
-    kill = connector.connect(bastion.host_entry())
-    # Both connections to the bastion end; its listener stays.
-    kill.run(stub.exchange("pids=$(pgrep -f sshd:.*tester -u $(id -u)); kill -9 $PPID"))
-    kill.close()
+    # The listener stays.
+    for pid in bastion.connections():
+        os.killpg(pid, signal.SIGKILL)
+    with pytest.raises(HostError):
+        first.run(stub.exchange("sleep 30"))
     first.close()
     second = connector.connect(host)
     assert second.run(stub.exchange()).status == 0
     second.close()
+    assert bastion.log.count("Accepted publickey") == 2
 
 
 def test_target_that_the_bastion_cannot_reach(sshd: Sshd, connector: Connector) -> None:
     hop = sshd.host_entry(name="bastion")
-    with pytest.raises(HostError, match="cannot be reached from bastion on") as caught:
-        connector.connect(sshd.host_entry(port=free_port(), jump=(hop,)))
+    with (
+        held_port() as closed,
+        pytest.raises(HostError, match="cannot be reached from bastion on") as caught,
+    ):
+        connector.connect(sshd.host_entry(port=closed, jump=(hop,)))
     assert caught.value.kind is ErrorKind.REFUSED
     assert caught.value.unreachable
 
@@ -98,8 +106,9 @@ def test_stall_behind_a_bastion_is_bounded_and_leaves_the_bastion(
 ) -> None:
     hop = sshd.host_entry(name="bastion")
     with fickle_server(tmp_path, "stall at host key") as server:
-        with pytest.raises(HostError, match="key exchange within 1 s") as caught:
-            connector.connect(server.host_entry(jump=(hop,)))
+        host = server.host_entry(jump=(hop,), timeouts=Timeouts(handshake=2))
+        with pytest.raises(HostError, match="key exchange within 2 s") as caught:
+            connector.connect(host)
         assert caught.value.kind is ErrorKind.TIMEOUT
         connection = connector.connect(replace(sshd.host_entry(), jump=(hop,)))
         assert connection.run(stub.exchange()).status == 0

@@ -15,19 +15,29 @@ from certkit.runtimes.catalogue import desired_state
 from certkit.runtimes.state import RuntimeChoice
 from certkit.transport.connection import Answer, Connection, Connector
 from tests.ssh import stub
-from tests.ssh.sshd import Sshd, free_port
+from tests.ssh.sshd import Sshd, held_port
 
 BUNDLE = b"-----BEGIN CERTIFICATE-----\nQUFB\n-----END CERTIFICATE-----\n"
 
 pytestmark = pytest.mark.timeout(60)
 
 
+# What waits for nothing is still counted as if it did where this process or sshd is so late that
+# an answer has come before: a busy machine never takes a round trip off, and may add some.
+TRIES = 3
+
+
 def round_trips(sshd: Sshd, connector: Connector, work: Callable[[Connection], object]) -> int:
     """How many `work` takes on a connection of its own, with those of TCP and the login."""
-    port = free_port(sshd.host)
-    host = sshd.host_entry(port=port, host_key_alias=f"[{sshd.host}]:{sshd.port}")
-    # Without a delay, what waits for nothing could still arrive behind what it does not wait for.
-    with long_wire(0.03, port, sshd.port, [sshd.host]) as trips:
+    return min(_round_trips(sshd, connector, work) for _ in range(TRIES))
+
+
+def _round_trips(sshd: Sshd, connector: Connector, work: Callable[[Connection], object]) -> int:
+    with (
+        held_port(sshd.host) as port,
+        long_wire(0.06, port, sshd.port, [sshd.host]) as trips,
+    ):
+        host = sshd.host_entry(port=port, host_key_alias=f"[{sshd.host}]:{sshd.port}")
         connection = connector.connect(host)
         work(connection)
         connection.close()
@@ -62,4 +72,4 @@ def test_status_is_one_exec_and_no_round_trip_more_than_any_command(
     exchange = stub.exchange(stdin=b"x" * 20_000)
     bare = round_trips(sshd, connector, lambda connection: connection.run(exchange))
     assert round_trips(sshd, connector, survey) <= bare
-    assert Counting.ran == 1
+    assert Counting.ran == TRIES

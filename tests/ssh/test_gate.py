@@ -25,12 +25,12 @@ from certkit.transport import ssh
 from certkit.transport.connection import Connection, Connector
 from tests.ssh import stub
 from tests.ssh.fickle import PASSWORD, Fickle, fickle_server
-from tests.ssh.sshd import Sshd, free_port
+from tests.ssh.sshd import Sshd, held_port
 from tests.unit.fleet.fakes import PATH, STATE
 
 pytestmark = pytest.mark.timeout(60)
 
-BOUNDS = Timeouts(connect=1.5, handshake=20, host=40)
+BOUNDS = Timeouts(connect=4, handshake=20, host=40)
 
 
 class Talk:
@@ -116,8 +116,8 @@ def test_dead_hosts_are_dialled_side_by_side(tmp_path: Path, connector: Connecto
         outcomes = fleet.distribute(connector)
         seconds = time.monotonic() - began
     assert outcomes == ["unreachable"] * 10 + ["unchanged"] * 10
-    # One connect timeout takes 1.5 s, ten take 15.
-    assert 1.4 < seconds < 6
+    # One connect timeout takes 4 s, ten take 40.
+    assert 3.9 < seconds < 20
     assert fleet.passwords == 10
     # Nobody was hung up on: sshd penalises an address for that.
     assert [server.connections for server in fleet.servers.values()] == [1] * 10
@@ -149,14 +149,13 @@ def test_a_stop_ends_the_wait_at_the_gate(tmp_path: Path, connector: Connector) 
             time.sleep(0.01)
         stopped = time.monotonic()
         stop.request("interrupted", interrupted=True)
+        # By itself the wait would end after 20 s.
         while len(fleet.ended) < 5 and time.monotonic() < stopped + 10:
             time.sleep(0.01)
-        seconds = time.monotonic() - stopped
         others = [name for name in fleet.servers if name not in first]
         assert len(others) == 5
         assert all(server.connections == 1 for server in fleet.servers.values())
         assert {name: fleet.ended[name][0] for name in others} == dict.fromkeys(others, "skipped")
-        assert seconds < 2
         connector.abort()
         run.join(10)
         assert fleet.passwords == 0
@@ -170,8 +169,9 @@ def test_a_server_that_does_not_greet_never_has_its_turn(
     mode: str, kind: ErrorKind, tmp_path: Path, connector: Connector
 ) -> None:
     with fickle_server(tmp_path, mode) as server:
+        host = server.host_entry(timeouts=Timeouts(handshake=1 if mode == "silent" else 20))
         with pytest.raises(HostError) as caught:
-            connector.connect(server.host_entry(), pytest.fail)
+            connector.connect(host, pytest.fail)
         assert caught.value.kind is kind and caught.value.unreachable
 
 
@@ -198,10 +198,11 @@ def test_a_host_behind_a_bastion_waits_for_its_turn_behind_it(
     connection = connector.connect(sshd.host_entry(jump=(hop,)), lambda: turns.append("live"))
     assert connection.run(stub.exchange()).status == 0
     connection.close()
-    with pytest.raises(HostError, match="cannot be reached from bastion on"):
-        connector.connect(
-            sshd.host_entry(port=free_port(), jump=(hop,)), lambda: turns.append("dead")
-        )
+    with (
+        held_port() as closed,
+        pytest.raises(HostError, match="cannot be reached from bastion on"),
+    ):
+        connector.connect(sshd.host_entry(port=closed, jump=(hop,)), lambda: turns.append("dead"))
     assert turns == ["live"]
 
 

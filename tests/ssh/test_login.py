@@ -148,11 +148,12 @@ def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
-        while not path.exists():
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        deadline = time.monotonic() + 30
+        # 2 is that it does not answer, 1 that it has no keys.
+        while subprocess.run(["ssh-add", "-l"], capture_output=True, check=False).returncode == 2:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
         yield path
     finally:
         process.kill()
