@@ -8,7 +8,13 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.tiers import need
+
+# For a test that starts a child with a `preexec_fn` which makes a system call and no more: from
+# Python 3.12 on that is warned of where there is another thread, and a worker of xdist has one.
+FORKS = pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
 
 
 def allow_core_files() -> None:

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from certkit.home.home import Home
+from tests.cores import FORKS
 from tests.ssh.lab import PROGRAM, Lab, lab_running, outcomes
 from tests.tiers import need
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), FORKS]
 
 NAMES = ("web-01", "web-02")
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from tests.cores import allow_core_files, dropped, need_core_files
+from tests.cores import FORKS, allow_core_files, dropped, need_core_files
 from tests.faults import sought
 from tests.faults.serving import served_lab
 from tests.faults.started import Started
@@ -30,7 +30,7 @@ from tests.ssh.lab import Lab, wait_until
 from tests.ssh.sudo import asking, write_sudo
 from tests.unit.pki import foreign
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), FORKS]
 
 # The test makes its encrypted key with an argument: the watch of a neighbour must not take it for
 # its own.

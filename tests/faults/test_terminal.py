@@ -21,9 +21,10 @@ from typing import Any
 
 import pytest
 
+from tests.cores import FORKS
 from tests.ssh.lab import PROGRAM, Lab, lab_running, wait_until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), FORKS]
 
 MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
