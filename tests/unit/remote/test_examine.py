@@ -20,7 +20,7 @@ REFERENCE = RegistryReference.parse("registry.lab:5000")
 def examine(host: Any, *more: Question) -> Examination:
     [runtime] = desired_state([REFERENCE], b"PEM\n", RuntimeChoice(("docker",))).runtimes
     asked = (*questions(runtime), *more)
-    exchange = program.examine([REFERENCE], [(runtime, "", asked)], general_questions(), timeout=5)
+    exchange = program.examine([REFERENCE], [(runtime, "", asked)], general_questions(), timeout=30)
     ran = host.run(exchange)
     assert ran.stderr == b""
     return decode_examine(ran.stdout, exchange.nonce)

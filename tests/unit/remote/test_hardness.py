@@ -134,7 +134,7 @@ def test_held_lock_names_its_holder(host: Any) -> None:
     hold = "mkdir -p -m 700 var/lib/certkit\n"
     hold += "echo 'ann@bastion since noon' >var/lib/certkit/lock\n"
     if host.userland == "gnu":
-        hold += "flock var/lib/certkit/lock sleep 20 & sleep 0.2\n"
+        hold += "exec 8>>var/lib/certkit/lock; flock 8\n"
     else:
         hold += (
             'sleep 20 & ln -s "$! $(cat /proc/sys/kernel/random/boot_id) ann@bastion since noon"'

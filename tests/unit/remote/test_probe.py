@@ -34,7 +34,7 @@ def wanted(*references: str) -> HostState:
 
 def probe(host: Any, reference: str = REFERENCE, image: str = "") -> ProbeReport:
     exchange = program.probe(
-        wanted(reference).runtimes[0], "", [RegistryReference.parse(reference)], image, timeout=5
+        wanted(reference).runtimes[0], "", [RegistryReference.parse(reference)], image, timeout=30
     )
     (report,) = decode_probe(host.run(exchange).stdout, exchange.nonce)
     return report
@@ -103,6 +103,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, byte
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener, context), daemon=True).start()
         yield listener.getsockname()[1], cert.read_bytes()
+        # Closing alone does not wake a thread that waits in accept().
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def _serve(listener: socket.socket, context: ssl.SSLContext) -> None:
@@ -158,7 +160,7 @@ def test_without_a_file_the_systems_own_roots_may_vouch(
     host.put("/etc/hosts", "127.0.0.1 localhost\n")
     host.put("/etc/system.crt", cert)
     runtime = beside_system(wanted(reference), "ab" * 32).runtimes[0]
-    exchange = program.probe(runtime, "", [RegistryReference.parse(reference)], timeout=5)
+    exchange = program.probe(runtime, "", [RegistryReference.parse(reference)], timeout=30)
 
     def handshake() -> tuple[answers.Verdict | None, str]:
         (report,) = decode_probe(host.run(exchange).stdout, exchange.nonce)
@@ -178,12 +180,13 @@ def test_without_a_file_the_systems_own_roots_may_vouch(
 
 def test_handshake_with_nothing_there(make_host: Callable[..., Any]) -> None:
     host = make_host("dash")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    reference = f"127.0.0.1:{port}"
-    _trust(host, reference, b"x\n")
-    host.put(f"/etc/docker/certs.d/{reference}/ca.crt", Path(_some_ca()).read_bytes())
-    report = probe(host, reference)
+    # Held, so that nobody else listens there meanwhile.
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        reference = f"127.0.0.1:{unused.getsockname()[1]}"
+        _trust(host, reference, b"x\n")
+        host.put(f"/etc/docker/certs.d/{reference}/ca.crt", Path(_some_ca()).read_bytes())
+        report = probe(host, reference)
     verdict = answers.handshake(report.handshake, report.handshake_text)
     assert verdict and verdict.kind is ErrorKind.NETWORK, report.handshake_text
 

@@ -26,7 +26,7 @@ def wanted(bundle: bytes = A, *references: str, **choice: Any) -> HostState:
     return desired_state(
         [RegistryReference.parse(text) for text in references or (REFERENCE,)],
         bundle,
-        RuntimeChoice(**{"runtimes": ("docker",), "timeout": 3, **choice}),
+        RuntimeChoice(**{"runtimes": ("docker",), "timeout": 10, **choice}),
     )
 
 

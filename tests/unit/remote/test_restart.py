@@ -27,7 +27,7 @@ PAM = ("auth", "account", "session", "password")
 
 
 def wanted(bundle: bytes, **choice: Any) -> HostState:
-    choice = {"runtimes": ("docker",), "timeout": 3, **choice}
+    choice = {"runtimes": ("docker",), "timeout": 10, **choice}
     return desired_state([RegistryReference.parse(REFERENCE)], bundle, RuntimeChoice(**choice))
 
 
@@ -101,7 +101,7 @@ def test_hanging_restart_is_bounded_and_rolled_back(host: Any) -> None:
     restart(host, wanted(GOOD))
     host.state("hang")
     place(host, wanted(BAD))
-    report = restart(host, wanted(BAD))
+    report = restart(host, wanted(BAD, timeout=3))
     assert (report.result, report.reason) == ("rolled_back", "hung")
     assert host.at(CA).read_bytes() == GOOD
     assert report.seconds < 40
@@ -309,9 +309,11 @@ def test_a_daemon_started_by_a_script_keeps_no_pipe_open_and_dies_when_told(
     number = host.load(exchange)
     host.steps(
         f"run {number}\n"
+        # Nobody waits for what the script leaves behind.
+        "until [ -s state/pid ]; do sleep 0.05; done\n"
         "grep SigIgn proc/$(cat state/pid)/status >state/ignored\n"
         "ls -l proc/$(cat state/pid)/fd >state/fds",
-        timeout=20,
+        timeout=40,
     )
     assert decode_restart(host.result(number).stdout, exchange.nonce).result == "restarted"
     ignored = int(host.at("/state/ignored").read_text().split()[1], 16)

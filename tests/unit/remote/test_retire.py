@@ -23,7 +23,7 @@ from certkit.runtimes.state import HostState, RuntimeChoice
 NAME = RegistryReference.parse("registry.lab:5000")
 FILE = "/etc/docker/daemon.json"
 STATE = replace(
-    desired_state([NAME], b"BUNDLE\n", RuntimeChoice(runtimes=("docker",), timeout=2)),
+    desired_state([NAME], b"BUNDLE\n", RuntimeChoice(runtimes=("docker",), timeout=10)),
     retire_insecure=(NAME.text,),
 )
 OTHER = "other.lab:5000"
@@ -39,9 +39,10 @@ AFTER = without(BEFORE, {NAME.text}).content
 DOCKERD = r"""#!/bin/sh
 take() {
   [ ! -f /state/deaf ] || return
-  : >/state/secure
-  ! grep -q '"registry.lab:5000"' "$FILE" || echo false >/state/secure
+  # Before the rest, for which it is waited: the host ends as soon as that is there.
   echo reload >>/state/reloads
+  if grep -q '"registry.lab:5000"' "$FILE"; then echo false >/state/secure
+  else : >/state/secure; fi
 }
 FILE=/etc/docker/daemon.json
 case ${1-} in --config-file=*) FILE=${1#*=} ;; --config-file) FILE=$2 ;; esac
@@ -88,9 +89,14 @@ def started(host: Any, steps: str, arguments: str = "") -> None:
 
 
 def retired(
-    host: Any, before: bytes = BEFORE, after: bytes = AFTER, arguments: str = "", more: str = ""
+    host: Any,
+    before: bytes = BEFORE,
+    after: bytes = AFTER,
+    arguments: str = "",
+    more: str = "",
+    state: HostState = STATE,
 ) -> RetireReport:
-    exchange = retire(STATE.runtimes[0], "", (NAME,), before, after)
+    exchange = retire(state.runtimes[0], "", (NAME,), before, after)
     number = host.load(exchange)
     started(host, f"{more}\nrun {number}", arguments)
     done = host.result(number)
@@ -153,8 +159,11 @@ def test_a_file_that_somebody_else_has_changed_is_left(daemon: Any) -> None:
     ("breaks", "why"), [("deaf", "listed"), ("mute", "dead"), ("stray", "pull")]
 )
 def test_what_does_not_work_out_is_put_back(daemon: Any, breaks: str, why: str) -> None:
+    # What never comes is waited for in vain, and to the end.
+    choice = RuntimeChoice(runtimes=("docker",), timeout=10 if breaks == "stray" else 2)
+    state = desired_state([NAME], b"BUNDLE\n", choice)
     # Only once it runs, on its first settings.
-    report = retired(daemon, more=f'touch "$root/state/{breaks}"')
+    report = retired(daemon, more=f'touch "$root/state/{breaks}"', state=state)
     assert (report.result, report.why) == ("rolled_back", why)
     assert ("x509" in report.pull_text) is (why == "pull")
     assert daemon.at(FILE).read_bytes() == BEFORE
@@ -235,7 +244,7 @@ def test_a_rootless_daemon_is_seen_to_as_its_user(make_host: Any) -> None:
     for top in ("/home/ann", "/run/user/1234", "/state"):
         for path in (host.at(top), *host.at(top).rglob("*")):
             os.chown(path, 1234, 1234)
-    state = desired_state([NAME], b"BUNDLE\n", RuntimeChoice(runtimes=("auto",), timeout=2))
+    state = desired_state([NAME], b"BUNDLE\n", RuntimeChoice(runtimes=("auto",), timeout=10))
     state = replace(state, retire_insecure=(NAME.text,))
     look = program.place(state)
     [rootless] = [one for one in state.runtimes if one.name == "docker-rootless"]
