@@ -28,7 +28,7 @@ _OPTIONS = {
 }
 _TOLD = ("cure", "hint")
 # These go by the home alone, whatever registry the inventory names.
-_BY_HOME = ("doctor", "import-signed", "passphrase", "renew")
+_BY_HOME = ("import-signed", "passphrase", "renew")
 
 _WORD = r" [^-\s,;()`][^\s,;()`]*"
 _COMMAND = re.compile(r"(?<![\w./-])certkit ([a-z-]+)(?: ([a-z-]+))?")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,7 +67,7 @@ def doctor(
 
     chosen = ",".join(filter(None, [flags.limit, *(host or ())])) or None
     if chosen is None:
-        files, references = _registry(flags.registry, flags.home)
+        files, references = _registry(flags)
         session = None
     else:
         session = _session(flags, chosen, host or ())
@@ -129,18 +128,22 @@ def _session(flags: Flags, chosen: str, hosts: Sequence[str]) -> Session:
         raise
 
 
-def _registry(
-    registry: str | None, home: Path | None
-) -> tuple[RegistryFiles | None, tuple[RegistryReference, ...]]:
+def _registry(flags: Flags) -> tuple[RegistryFiles | None, tuple[RegistryReference, ...]]:
     """Return what the home has for a registry, if anything, and its names."""
+    from certkit.cli.flags import DEFAULT_INVENTORY
     from certkit.home.home import Home, find_in
     from certkit.home.place import home_path
     from certkit.names import RegistryReference
 
-    path = home_path(home)
-    if registry is None:
+    path = home_path(flags.home)
+    named = flags.registry
+    if named is None and (flags.inventory is not None or DEFAULT_INVENTORY.exists()):
+        from certkit.cli.session import load_inventory
+
+        named = load_inventory(flags).registry
+    if named is None:
         files = Home.open(path).sole_registry()
         return files, files.references
-    reference = RegistryReference.parse(registry)
+    reference = RegistryReference.parse(named)
     found = find_in(path, reference)
     return found, (reference,) if found is None else found.references

@@ -81,7 +81,7 @@ class Session:
             key_file=flags.key_passphrase_file,
         )
         self.home = Home.open(home_path(flags.home))
-        self.inventory = _load(flags)
+        self.inventory = load_inventory(flags)
         named = flags.registry or self.inventory.registry
         self.files = self.home.registry(named) if named else self.home.sole_registry()
         self.references = _references(self.files, self.inventory)
@@ -268,7 +268,12 @@ def _junit(report: FleetReport) -> str:
     return junit(report)
 
 
-def _load(flags: Flags) -> Inventory:
+def load_inventory(flags: Flags) -> Inventory:
+    """Read the inventory that was given, or the one that stands in this directory.
+
+    Raises:
+        InputError: There is none, or it cannot be understood.
+    """
     from certkit.inventory.files import SHORTEST
     from certkit.inventory.loading import load
 

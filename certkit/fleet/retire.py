@@ -150,7 +150,7 @@ def _failed(
         verdict = answers.pull(1, done.pull_text, expected=False)
         kind = verdict.kind or kind
         why = f"does not pull once it verifies: {verdict.message}"
-    hint = "see its log: journalctl -u docker; certkit doctor looks for what is in the way"
+    hint = "see its log: journalctl -u docker, and what is in the way: certkit doctor --host HOST"
     if done.result == "rolled_back":
         said = f"{report.name} {why}; {going.path} is as it was"
         return Problem(kind, said, hint), Outcome.ROLLED_BACK

@@ -65,7 +65,7 @@ _FAILURES: tuple[tuple[str, ErrorKind, str, str], ...] = (
         r"|permittedURI|CANotAuthorizedForThisName",
         ErrorKind.NAME,
         "the authority is not allowed to vouch for this name",
-        "make the authority anew with --permit for that name: certkit init",
+        "roll over to an authority that may: certkit rotate start --permit NAME",
     ),
     (
         r"x509: certificate signed by unknown authority|unable to get local issuer|self[- ]signed"

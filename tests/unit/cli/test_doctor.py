@@ -38,3 +38,18 @@ def test_a_host_that_nobody_knows_is_told_by_its_own_option(
     ran = command("doctor", *words)
     assert ran.code == 2
     assert f"{option} 'nosuch' matches no host" in ran.err
+
+
+@pytest.mark.parametrize(("words", "port"), [((), 1), (("-i", "others.yaml"), 3)])
+def test_it_looks_at_the_registry_of_the_inventory(
+    command: Command, tmp_path: Path, words: tuple[str, ...], port: int
+) -> None:
+    """A closed port of this machine stands for the registry; its name tells which one it is."""
+    for file, number in (("hosts.yaml", 1), ("others.yaml", 3)):
+        assert command("init", f"localhost:{number}", "--no-passphrase").code == 0
+        (tmp_path / file).write_text(f"registry: localhost:{number}\nhosts: [web1]\n")
+    ran = command("doctor", *words, "-o", "json")
+    assert ran.code == 4, ran.err
+    assert ran.json["registry"] == f"localhost:{port}"
+    (tmp_path / "hosts.yaml").unlink()
+    assert "the home has 3 registries" in command("doctor").err
