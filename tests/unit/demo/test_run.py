@@ -89,6 +89,8 @@ def test_the_commands_do_not_see_the_users_own_settings(
         assert ran.report
 
 
+# Five runs of certkit over four hosts take their time on a busy machine.
+@pytest.mark.timeout(600)
 def test_every_step_shows_what_it_should(screen: Screen, stream: io.StringIO) -> None:
     assert running.run(screen), stream.getvalue()
     assert max(map(len, stream.getvalue().splitlines())) <= 80

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from certkit.home.home import Home
 from certkit.home.registry import MODES
 from certkit.pki.verify import verify_server
@@ -57,13 +59,18 @@ def run_and_kill(home: Path, after: float) -> bool:
         return child.stdout.readline() == "done\n"
 
 
+# Thirty times Python on a busy machine takes its time.
+@pytest.mark.timeout(600)
 def test_a_killed_init_leaves_nothing_half_made(tmp_path: Path) -> None:
-    whole = how_long(tmp_path / "whole")
+    within = how_long(tmp_path / "whole")
     moments = random.Random(20260101)
     interrupted = absent = rests = 0
     for number in range(TIMES):
         home = tmp_path / f"home-{number}"
-        finished = run_and_kill(home, moments.uniform(0, whole * 1.05))
+        finished = run_and_kill(home, moments.uniform(0, within * 1.05))
+        # A busy machine takes once longer and once less: what was too late comes sooner from now
+        # on, and what was too soon comes later.
+        within *= 0.8 if finished else 1.2
         interrupted += not finished
         rests += sum(1 for _ in home.glob("registries/.certkit-new-*"))
         directory = home / "registries" / "registry.lab_5000"

@@ -38,7 +38,7 @@ _AFRESH = (
 
 
 def wanted(bundle: bytes) -> HostState:
-    choice = RuntimeChoice(("docker",), timeout=3)
+    choice = RuntimeChoice(("docker",), timeout=10)
     return desired_state([RegistryReference.parse(REFERENCE)], bundle, choice)
 
 
