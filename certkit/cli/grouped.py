@@ -42,9 +42,9 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """
     groups: dict[str, tuple[type[Any], list[str]]] = {}
     shown: list[Parameter] = []
-    hints = get_type_hints(command, include_extras=True)
-    for given in signature(command).parameters.values():
-        hint = hints[given.name]
+    # Not get_type_hints: Python 3.10's hides the option of whatever is None by default.
+    for given in signature(command, eval_str=True).parameters.values():
+        hint = given.annotation
         kind, *marks = get_args(hint) if get_origin(hint) is Annotated else [hint]
         if isinstance(kind, type) and is_dataclass(kind):
             options = _options(kind)
@@ -53,7 +53,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             groups[given.name] = (kind, list(options))
             shown += options.values()
         else:
-            shown.append(given.replace(annotation=hint, kind=Parameter.KEYWORD_ONLY))
+            shown.append(given.replace(kind=Parameter.KEYWORD_ONLY))
 
     @wraps(command)
     def run(**values: Any) -> None:  # noqa: ANN401 - whatever typer parsed

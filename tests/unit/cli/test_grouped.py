@@ -26,11 +26,12 @@ got: list[object] = []
 def bake(
     cake: str,
     minutes: Annotated[int, typer.Option("--minutes")] = 30,
+    tiers: Annotated[int | None, typer.Option("--storeys")] = None,
     *,
     oven: Annotated[Oven, Without("fan")],
 ) -> None:
     """Bake it."""
-    got[:] = [cake, minutes, oven]
+    got[:] = [cake, minutes, tiers, oven]
 
 
 @grouped
@@ -47,12 +48,18 @@ def test_a_command_gets_its_group_as_one_object(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("OVEN_SHELF", "middle")
     ran = CliRunner().invoke(app, ["bake", "apple", "-H", "200", "--minutes", "45"])
     assert ran.exit_code == 0, ran.output
-    assert got == ["apple", 45, Oven(200, fan=False, shelf="middle")]
+    assert got == ["apple", 45, None, Oven(200, fan=False, shelf="middle")]
 
 
 def test_what_is_not_given_keeps_its_default() -> None:
     assert CliRunner().invoke(app, ["bake", "apple"]).exit_code == 0
-    assert got == ["apple", 30, Oven()]
+    assert got == ["apple", 30, None, Oven()]
+
+
+def test_an_option_without_a_default_goes_by_its_own_name() -> None:
+    """Python 3.10's `typing.get_type_hints` would wrap its annotation, and hide it from typer."""
+    assert CliRunner().invoke(app, ["bake", "apple", "--storeys", "3"]).exit_code == 0
+    assert got == ["apple", 30, 3, Oven()]
 
 
 def test_help_shows_the_options_in_order_and_the_commands_own_words() -> None:
