@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import Machine
-from tests.fleet.operator import ATTENTION, CERTKIT, Operator
+from tests.fleet.operator import ATTENTION, CERTKIT, Operator, wait_for_registry
 
 REGISTRY = "registry.lab:5000"
 
@@ -69,21 +68,7 @@ class Ward:
         machine.write("/srv/certs-5000/server.crt", chain)
         machine.write("/srv/certs-5000/server.key", key, 0o600)
         machine.run(["docker", "restart", "--time", "1", self.container])
-        wait_for(machine, 5000)
-
-
-def wait_for(machine: Machine, port: int) -> None:
-    """Wait until the registry itself answers, with TLS or without: Docker's proxy does earlier."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            ssl.get_server_certificate((machine.address, port), timeout=5)
-            return
-        except (ConnectionError, ssl.SSLEOFError):
-            time.sleep(0.05)
-        except ssl.SSLError:
-            return
-    raise AssertionError(f"no registry at {machine.name} port {port}")
+        wait_for_registry(machine)
 
 
 # A daemon written in Go keeps what it read of /etc/hosts for five seconds.

@@ -7,16 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from tests.fleet.ailing import (
-    REGISTRY,
-    Ward,
-    certificate,
-    hosts_file,
-    serving,
-    signed,
-    wait_for,
-)
+from tests.fleet.ailing import REGISTRY, Ward, certificate, hosts_file, serving, signed
 from tests.fleet.lab import EXAMPLE_IMAGE, REGISTRY_IMAGE, Machine
+from tests.fleet.operator import reload_docker, wait_for_registry
 
 BASE = "/etc/docker/certs.d"
 DIRECTORY = f"{BASE}/{REGISTRY}"
@@ -138,11 +131,12 @@ def the_registry_speaks_plain_http(ward: Ward, host: Machine) -> Iterator[None]:
     machine.run(["docker", "stop", "--time", "1", ward.container])
     plain = machine.run(f"docker run -d -p 5000:5000 {REGISTRY_IMAGE}").stdout.strip()
     try:
+        wait_for_registry(machine)
         yield
     finally:
         machine.run(["docker", "rm", "--force", "--volumes", plain])
         machine.run(["docker", "start", ward.container])
-        wait_for(machine, 5000)
+        wait_for_registry(machine)
 
 
 @cause("port_closed", REGISTRIES)
@@ -152,7 +146,7 @@ def the_registry_is_down(ward: Ward, host: Machine) -> Iterator[None]:
         yield
     finally:
         ward.fleet.registry.run(["docker", "start", ward.container])
-        wait_for(ward.fleet.registry, 5000)
+        wait_for_registry(ward.fleet.registry)
 
 
 @cause("unresolved")
@@ -171,12 +165,13 @@ def the_name_has_another_address(ward: Ward, host: Machine) -> Iterator[None]:
 @cause("insecure", cured=True)
 def it_is_listed_as_insecure(ward: Ward, host: Machine) -> Iterator[None]:
     host.write("/etc/docker/daemon.json", json.dumps({"insecure-registries": [REGISTRY]}))
-    host.run("systemctl reload docker && sleep 0.3")
+    reload_docker(host, REGISTRY)
     try:
         yield
     finally:
         host.write("/etc/docker/daemon.json", json.dumps({"insecure-registries": []}))
-        host.run("systemctl reload docker && sleep 0.3 && rm /etc/docker/daemon.json")
+        reload_docker(host)
+        host.run("rm /etc/docker/daemon.json")
 
 
 @cause("daemon_json")

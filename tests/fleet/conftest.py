@@ -1,4 +1,4 @@
-"""The fleet: booted once a session, shared by its tests, gone at the end."""
+"""The fleet: booted once a session, found as new by every module, gone at the end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,25 @@ from types import FrameType
 import pytest
 
 from tests.fleet.faulty import Ground, prepare
-from tests.fleet.lab import Lab, Machine, Spec, why_not
+from tests.fleet.lab import EXAMPLE_IMAGE, REGISTRY_IMAGE, Lab, Machine, Spec, at_once, why_not
 from tests.tiers import need
+
+# Whatever a module may have left: one that failed cleans up less than it meant to.
+_AS_BOOTED = f"""
+set -e
+rm -rf /etc/certkit /etc/docker/certs.d /var/lib/certkit /usr/local/sbin/* /run/hold
+settings=$(ls -d /etc/docker/daemon.json /etc/systemd/system/docker.service.d 2>/dev/null || :)
+if [ -n "$settings" ]; then
+  rm -r $settings
+  systemctl daemon-reload
+  systemctl stop docker
+fi
+systemctl is-active --quiet docker || systemctl start docker
+docker ps --all --quiet | xargs -r docker rm --force --volumes
+docker volume ls --quiet | xargs -r docker volume rm
+docker images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' |
+  grep -v -x -e {EXAMPLE_IMAGE} -e {REGISTRY_IMAGE} -e '.*:<none>' | xargs -r docker rmi --force
+"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,14 @@ class Fleet:
         """All of them."""
         return (self.registry, *self.hosts)
 
+    def reset(self) -> None:
+        """Bring all of them back to how they were booted: on, with their images and no more."""
+        for machine in self.machines:
+            if not machine.is_on:
+                machine.poweron()
+        at_once(Machine.forgive_restarts, self.machines)
+        at_once(lambda machine: machine.run(_AS_BOOTED), self.machines)
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
@@ -52,11 +77,8 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def fleet(lab: Lab) -> Fleet:
-    """The standard fleet: `registry:2` is loaded on the registry, `identidock:0.1` on the hosts.
-
-    Tests share it: leave a machine as it was found.
-    """
+def booted_fleet(lab: Lab) -> Fleet:
+    """The standard fleet, booted; for `fleet` only."""
     registry, *hosts = lab.boot(
         [
             Spec("registry", "bookworm"),
@@ -67,9 +89,18 @@ def fleet(lab: Lab) -> Fleet:
         ]
     )
     registry.load_image(lab.registry_image)
-    for host in hosts:
-        host.load_image(lab.example_image)
+    at_once(lambda host: host.load_image(lab.example_image), hosts)
     return Fleet(lab, registry, (hosts[0], hosts[1]), (hosts[2], hosts[3]))
+
+
+@pytest.fixture(scope="module")
+def fleet(booted_fleet: Fleet) -> Fleet:
+    """The standard fleet: `registry:2` is loaded on the registry, `identidock:0.1` on the hosts.
+
+    Tests of a module share it: leave a machine as it was found. The next module finds it as new.
+    """
+    booted_fleet.reset()
+    return booted_fleet
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +122,4 @@ def _restarts_are_counted_per_test(request: pytest.FixtureRequest) -> None:
     if "fleet" not in request.fixturenames:
         return
     fleet: Fleet = request.getfixturevalue("fleet")
-    for machine in fleet.machines:
-        if machine.is_on:
-            machine.forgive_restarts()
+    at_once(Machine.forgive_restarts, [machine for machine in fleet.machines if machine.is_on])

@@ -57,13 +57,20 @@ class Ground:
 
     def begin(self) -> None:
         """Bring the host back to where every test begins."""
+        if not self.host.is_on:
+            self.host.poweron()
         self.host.run(
             f"rm -rf {CERTS_D} {STATE}; cp -a /root/old/certs.d /etc/docker/; "
             "cp -a /root/old/certkit /var/lib/"
         )
         self.host.forgive_restarts()
-        if self.host.run("systemctl is-active docker", check=False).returncode != 0:
-            self.host.run("systemctl start docker")
+        self.host.run("systemctl is-active --quiet docker || systemctl start docker")
+        self.waits(40)
+
+    def waits(self, seconds: int) -> None:
+        """Have certkit wait so long for a daemon's restart, and as long for its answer."""
+        wait = {"timeout": {"restart": seconds}}
+        self.operator.write_inventory([self.host], {self.host.name: wait})
 
     def distributes(self, *options: str, expect: int | None = None) -> dict[str, Any]:
         """Run ``certkit distribute`` and answer what it reports of the host."""
@@ -179,7 +186,7 @@ def prepare(lab: Lab, directory: Path) -> Ground:
         (directory / name).mkdir()
         person = Operator(lab, directory / name, REGISTRY)
         certificates = person.makes_certificate()
-        person.write_inventory([host], {host.name: {"timeout": {"restart": 8}}})
+        person.write_inventory([host])
         people.append((person, certificates))
     (earlier, other), (operator, certificates) = people
     old, new = ((one / "trust.crt").read_bytes() for one in (other, certificates))

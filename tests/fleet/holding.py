@@ -20,12 +20,10 @@ exec "/usr/bin/$tool" "$@"
 """
 
 
-def tools_that_can_be_held(machine: Machine, *tools: str) -> str:
-    """Put them there; answers the command that takes them away again."""
-    paths = [f"/usr/local/sbin/{tool}" for tool in tools]
-    for path in paths:
-        machine.write(path, _TOOL, 0o755)
-    return f"rm -f {' '.join(paths)} {HOLD} {HELD}"
+def tools_that_can_be_held(machine: Machine, *tools: str) -> None:
+    """Put them there."""
+    for tool in tools:
+        machine.write(f"/usr/local/sbin/{tool}", _TOOL, 0o755)
 
 
 def hold(machine: Machine, pattern: str) -> None:
@@ -37,6 +35,11 @@ def hold(machine: Machine, pattern: str) -> None:
 def let_go(machine: Machine) -> None:
     """Let the call that is held go on, and all others pass."""
     machine.run(["rm", HOLD])
+
+
+def wait_until_ended(machine: Machine) -> None:
+    """Wait until nothing of what certkit has begun on the machine, killed by now, goes on."""
+    machine.run("while pgrep -f '[R]EADY-'; do sleep 0.1; done >/dev/null", timeout=90)
 
 
 def wait_until_held(machine: Machine, process: subprocess.Popen[str], seconds: float = 60) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,14 +128,51 @@ class Operator:
 
 
 def starts_registry(machine: Machine, image: str, certificates: Path, port: int = 5000) -> str:
-    """Start a registry with the made certificate, as the README says; answers the container."""
+    """Start a registry with the made certificate, as the README says; answers the container.
+
+    It serves by then.
+    """
     for name, mode in (("server.crt", 0o644), ("server.key", 0o600)):
         machine.write(f"/srv/certs-{port}/{name}", (certificates / name).read_bytes(), mode)
-    return machine.run(
+    container = machine.run(
         f"docker run -d -p {port}:5000 -v /srv/certs-{port}:/certs:ro "
         "-e REGISTRY_HTTP_TLS_CERTIFICATE=/certs/server.crt "
         f"-e REGISTRY_HTTP_TLS_KEY=/certs/server.key {image}"
     ).stdout.strip()
+    wait_for_registry(machine, port)
+    return container
+
+
+def wait_for_registry(machine: Machine, port: int = 5000) -> None:
+    """Wait until the registry itself answers, with TLS or without: Docker's proxy does earlier."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            ssl.get_server_certificate((machine.address, port), timeout=5)
+            return
+        except (ConnectionError, TimeoutError, ssl.SSLEOFError):
+            time.sleep(0.05)
+        except ssl.SSLError:
+            return
+    raise AssertionError(f"no registry at {machine.name} port {port}")
+
+
+def listed_insecure(machine: Machine) -> set[str]:
+    """What the daemon itself says it does not verify."""
+    said = machine.run(["docker", "info", "--format", "{{json .RegistryConfig}}"]).stdout
+    return {name for name, one in json.loads(said)["IndexConfigs"].items() if not one["Secure"]}
+
+
+def reload_docker(machine: Machine, *insecure: str) -> None:
+    """Have the daemon read its settings, and wait until it has: it does not verify these then.
+
+    What systemd calls a reload is a signal, which the daemon heeds some time later.
+    """
+    machine.run("systemctl reload docker")
+    deadline = time.monotonic() + 60
+    while (listed := listed_insecure(machine)) != set(insecure):
+        assert time.monotonic() < deadline, f"{machine.name} lists {listed}"
+        time.sleep(0.05)
 
 
 def daemon_pid(machine: Machine) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +32,23 @@ while [ -e {LOG}.on ]; do
   done >>{LOG}
 done
 """
-# Whatever says one of these is about trust, even where a restart may be behind it.
-_TRUST = re.compile(r"x509|tls|certificate|authority|signed|handshake", re.IGNORECASE)
+# Whatever says one of these is about trust, even where a restart may be behind it; but a handshake
+# that takes too long is not.
+_TRUST = re.compile(
+    r"x509|tls(?! handshake timeout)|certificate|authority|signed|handshake(?! timeout)",
+    re.IGNORECASE,
+)
 # What a client says whose own daemon, or whose registry, is being restarted.
 _RESTARTING = re.compile(
     r"Cannot connect to the Docker daemon|error during connect|context canceled|EOF|"
     r"connection refused|connection reset|no such host.*docker.sock|No such image|"
     r"failed to register layer|received unexpected HTTP status: 50|failed to do request|"
-    r"transport is closing|server is shutting down|closed network connection"
+    r"transport is closing|server is shutting down|closed network connection|"
+    r"TLS handshake timeout|i/o timeout|deadline exceeded"
 )
 
 
-@contextlib.contextmanager
-def operating(fleet: Fleet, directory: Path, *options: str) -> Iterator[Operator]:
+def operating(fleet: Fleet, directory: Path, *options: str) -> Operator:
     """Somebody with a registry in service, whose hosts have pulled an image from it.
 
     Args:
@@ -56,26 +59,16 @@ def operating(fleet: Fleet, directory: Path, *options: str) -> Iterator[Operator
     person = Operator(fleet.lab, directory, REGISTRY, knows_names=True)
     person.types("init", REGISTRY, *(options or ("--no-passphrase",)))
     write_inventory(person, fleet)
-    try:
-        person.types("registry", "deploy", *known(person), "-o", "json")
-        person.fleet("distribute", "--restart", "never")
-        first = fleet.hosts[0]
-        first.run(["docker", "tag", EXAMPLE_IMAGE, IMAGE])
-        first.run(["docker", "push", IMAGE])
-        told = first.run(["docker", "image", "inspect", "-f", "{{json .RepoDigests}}", IMAGE])
-        [digest] = [one for one in json.loads(told.stdout) if one.startswith(REGISTRY)]
-        for one in fleet.hosts:
-            one.write(f"{LOG}.digest", digest)
-        yield person
-    finally:
-        remove = "docker rm --force --volumes registry; docker volume rm registry-data"
-        fleet.registry.run(remove, check=False)
-        fleet.registry.run("rm -rf /etc/certkit /var/lib/certkit")
-        for one in fleet.hosts:
-            if not one.is_on:
-                one.poweron()
-            one.run(f"rm -rf {LOG}* /etc/docker/certs.d /var/lib/certkit")
-            one.run(f"docker rmi --force {IMAGE}", check=False)
+    person.types("registry", "deploy", *known(person), "-o", "json")
+    person.fleet("distribute", "--restart", "never")
+    first = fleet.hosts[0]
+    first.run(["docker", "tag", EXAMPLE_IMAGE, IMAGE])
+    first.run(["docker", "push", IMAGE])
+    told = first.run(["docker", "image", "inspect", "-f", "{{json .RepoDigests}}", IMAGE])
+    [digest] = [one for one in json.loads(told.stdout) if one.startswith(REGISTRY)]
+    for one in fleet.hosts:
+        one.write(f"{LOG}.digest", digest)
+    return person
 
 
 def write_inventory(person: Operator, fleet: Fleet, hosts: Sequence[Machine] = ()) -> None:
@@ -179,7 +172,7 @@ class Pulls:
                 f"[ $(tail -n +{marks[one.name] + 1} {LOG} | grep -c '^ok {kind}') -ge {times} ]"
                 for kind in ("tag", "digest")
             )
-            one.run(f"until {enough}; do sleep 0.1; done", timeout=40)
+            one.run(f"until {enough}; do sleep 0.1; done", timeout=120)
 
     def failures(self) -> dict[str, list[str]]:
         """What failed, by host, however it failed."""

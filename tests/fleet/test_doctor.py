@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -20,16 +20,13 @@ from tests.fleet.operator import ATTENTION, DONE, FAILED, Operator, starts_regis
 
 
 @pytest.fixture(scope="module")
-def ward(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+def ward(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Ward:
     person = Operator(fleet.lab, tmp_path_factory.mktemp("doctor"), REGISTRY)
     certificates = person.makes_certificate("--san", fleet.registry.address)
     container = starts_registry(fleet.registry, REGISTRY_IMAGE, certificates)
     person.write_inventory(fleet.hosts)
     person.fleet("distribute", "--restart", "never")
-    yield Ward(fleet, person, certificates, container)
-    fleet.registry.run(["docker", "rm", "--force", "--volumes", container])
-    for host in fleet.hosts:
-        host.run("rm -rf /etc/docker/certs.d /var/lib/certkit")
+    return Ward(fleet, person, certificates, container)
 
 
 def batches() -> list[tuple[str, ...]]:

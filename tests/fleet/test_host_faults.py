@@ -13,15 +13,16 @@ from tests.fleet.faulty import CERTS_D, FOLDER, ON_NEW, STATE, TRUST, Ground
 from tests.fleet.lab import LOGIN_USER, PASSWORD_USER
 
 SUDOERS = f"/etc/sudoers.d/10-{LOGIN_USER}"
+# Lazily, because what the last run has left there may take a moment to end.
 CLOSED = {
     "read-only-etc": (
         "mount --bind /etc /etc && mount -o remount,bind,ro /etc",
-        "umount /etc",
+        "umount -l /etc",
         ("read_only", FOLDER),
     ),
     "read-only-state": (
         f"mount --bind {STATE} {STATE} && mount -o remount,bind,ro {STATE}",
-        f"umount {STATE}",
+        f"umount -l {STATE}",
         ("read_only", STATE),
     ),
     "immutable-file": (f"chattr +i {TRUST}", f"chattr -i {TRUST}", ("permission", TRUST)),
@@ -124,7 +125,7 @@ def test_a_disk_full_at_each_step(
         ground.host.run(f"mount -o remount,size=1m,nr_inodes=1000 {where}")
         ground.pulls()
     finally:
-        ground.host.run(f"umount {where}; rm -rf /srv/keep")
+        ground.host.run(f"umount -l {where}; rm -rf /srv/keep")
 
 
 def test_a_rollback_onto_a_full_disk(ground: Ground) -> None:
@@ -143,7 +144,7 @@ def test_a_rollback_onto_a_full_disk(ground: Ground) -> None:
         assert ground.stands == "old"
         ground.heals()
     finally:
-        ground.host.run(f"umount {CERTS_D}; rm -rf /srv/keep")
+        ground.host.run(f"umount -l {CERTS_D}; rm -rf /srv/keep")
 
 
 @pytest.mark.parametrize("name", ["tcsh", "fish"])

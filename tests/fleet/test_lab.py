@@ -15,13 +15,14 @@ import pytest
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import EXAMPLE_IMAGE, PASSWORD_USER, REGISTRY_IMAGE, CommandError, Lab, Spec
 from tests.fleet.lab.leftovers import sweep
-from tests.fleet.lab.store import labs_directory
+from tests.fleet.lab.store import labs_directory, locked
+from tests.fleet.operator import wait_for_registry
 
 TLS_REGISTRY = "registry.lab:5443"
 
 
-def fetch(url: str, *options: str) -> list[str]:
-    return ["curl", "--silent", "--show-error", "--fail", "--max-time", "5", *options, url]
+def fetch(url: str) -> list[str]:
+    return ["curl", "--silent", "--show-error", "--fail", "--max-time", "30", url]
 
 
 @pytest.fixture
@@ -30,6 +31,7 @@ def plain_registry(fleet: Fleet) -> Iterator[str]:
     container = fleet.registry.run(
         ["docker", "run", "-d", "-p", "5000:5000", REGISTRY_IMAGE]
     ).stdout.strip()
+    wait_for_registry(fleet.registry, 5000)
     yield f"http://{fleet.registry.address}:5000/v2/"
     fleet.registry.run(["docker", "rm", "--force", "--volumes", container])
 
@@ -49,6 +51,7 @@ def tls_registry(fleet: Fleet) -> Iterator[bytes]:
         "-e REGISTRY_HTTP_TLS_CERTIFICATE=/certs/server.crt "
         f"-e REGISTRY_HTTP_TLS_KEY=/certs/server.key {REGISTRY_IMAGE}"
     ).stdout.strip()
+    wait_for_registry(machine, 5443)
     yield machine.read("/srv/lab-tls/server.crt")
     machine.run(["docker", "rm", "--force", "--volumes", container])
     machine.run("rm -r /srv/lab-tls")
@@ -77,7 +80,7 @@ def test_containers_run_on_every_host(fleet: Fleet) -> None:
 
 def test_a_registry_is_reached_from_another_machine(fleet: Fleet, plain_registry: str) -> None:
     for host in (fleet.bookworm[0], fleet.trixie[0]):
-        host.run(fetch(plain_registry, "--retry-connrefused", "--retry", "20"))
+        host.run(fetch(plain_registry))
         by_name = plain_registry.replace(fleet.registry.address, "registry.lab")
         assert host.run(fetch(by_name)).stdout == "{}"
 
@@ -204,11 +207,12 @@ def test_a_killed_lab_leaves_nothing(fleet: Fleet) -> None:
     assert killed.returncode == -9, killed.stderr
     assert Path("/sys/class/net", identifier).exists()
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while f"--machine={identifier}-" in _command_lines():
         assert time.monotonic() < deadline, "the machine outlived its lab"
         time.sleep(0.1)
-    sweep(labs_directory())
+    with locked(labs_directory() / "start"):
+        sweep(labs_directory())
     assert not Path("/sys/class/net", identifier).exists()
     assert identifier not in Path("/proc/mounts").read_text()
     assert not list(labs_directory().glob(f"{identifier}*"))

@@ -15,7 +15,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fleet.conftest import Fleet
-from tests.fleet.holding import hold, let_go, tools_that_can_be_held, wait_until_held
+from tests.fleet.holding import (
+    hold,
+    let_go,
+    tools_that_can_be_held,
+    wait_until_ended,
+    wait_until_held,
+)
 from tests.fleet.lab import REGISTRY_IMAGE, Machine
 from tests.fleet.operator import ATTENTION, Operator
 from tests.fleet.registering import home_pair, inventory, only, served, serves, types
@@ -23,7 +29,6 @@ from tests.fleet.registering import home_pair, inventory, only, served, serves, 
 REGISTRY = "registry.lab:5000"
 FOLDER = "/etc/certkit/registry.lab_5000"
 SHELF = f"/var/lib/certkit/registry{FOLDER}/server.crt"
-LOCK = "/var/lib/certkit/lock"
 
 KEY_STAGED = rf"^sync {FOLDER}/\.certkit-[^/]*-2$"
 KEY_ALONE_REPLACED = rf"^mv -f {FOLDER}/\.certkit-[^/]*-1 {FOLDER}/server.crt$"
@@ -63,7 +68,7 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     """Somebody whose registry runs, and whose tools there can be held."""
     person, machine = (
         Operator(fleet.lab, tmp_path_factory.mktemp("killed"), REGISTRY),
@@ -71,21 +76,17 @@ def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )
     person.makes_certificate("--san", machine.address)
     inventory(person, machine, {"run": "container", "image": REGISTRY_IMAGE})
-    try:
-        assert only(types(person, "deploy"))["outcome"] == "changed"
-        back = tools_that_can_be_held(machine, "docker", "mv", "sync")
-        yield person
-        machine.run(back)
-    finally:
-        machine.run("docker rm --force --volumes registry; docker volume rm registry-data")
-        machine.run("rm -rf /etc/certkit /var/lib/certkit")
+    assert only(types(person, "deploy"))["outcome"] == "changed"
+    tools_that_can_be_held(machine, "docker", "mv", "sync")
+    return person
 
 
 @pytest.fixture(scope="module")
 def watch(fleet: Fleet, operator: Operator) -> Iterator[Watch]:
     one = Watch(fleet.registry)
-    yield one
-    one.stop()
+    with one.process:
+        yield one
+        one.stop()
 
 
 class Watch:
@@ -93,18 +94,23 @@ class Watch:
 
     def __init__(self, machine: Machine) -> None:
         folders = f"{FOLDER} {SHELF} /tmp /run"
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-c", _WATCH, str(machine.root), folders],
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "on\n"
+        assert self.sees() == "on"
+
+    def sees(self) -> str:
+        """Wait until it sees a key that others may read, and tell the file's name."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().partition(" ")[0].strip()
 
     def stop(self) -> str:
-        """End it, and tell what it saw."""
-        self._process.kill()
-        return self._process.communicate(timeout=20)[0]
+        """End it, and tell what else it saw."""
+        assert self.process.stdout is not None
+        self.process.kill()
+        return self.process.stdout.read()
 
 
 def begin_and_kill(person: Operator, machine: Machine, moment: str) -> None:
@@ -151,8 +157,7 @@ def test_killed_and_run_again(fleet: Fleet, operator: Operator, watch: Watch, mo
     # What was served goes on to be, while the new one is put beside it.
     assert served(machine) == (new if moment == "served-not-settled" else old.sha256)
     let_go(machine)
-    # What was begun there goes on to its end, or has ended.
-    machine.run(["flock", "--timeout", "60", LOCK, "true"], timeout=90)
+    wait_until_ended(machine)
     run = only(types(operator, "deploy", "--next"))
     assert (run["outcome"] in ("changed", "unchanged"), run["error"]) == (True, None)
     assert home_pair(operator).sha256 == new
@@ -164,8 +169,10 @@ def test_killed_and_run_again(fleet: Fleet, operator: Operator, watch: Watch, mo
 def test_nobody_could_read_a_key_meanwhile(fleet: Fleet, watch: Watch) -> None:
     machine = fleet.registry
     # A key that others may read for a moment, as a proof that the watch would have seen it.
-    machine.run(f"echo 'PRIVATE KEY' >{FOLDER}/lax; sleep 0.2; rm {FOLDER}/lax")
-    assert [line.split()[0] for line in watch.stop().splitlines()] == ["lax"]
+    machine.run(f"echo 'PRIVATE KEY' >{FOLDER}/lax")
+    seen = watch.sees()
+    machine.run(["rm", f"{FOLDER}/lax"])
+    assert (seen, watch.stop()) == ("lax", "")
 
 
 def test_the_power_is_cut_between_the_key_and_the_certificate(

@@ -73,6 +73,9 @@ services:
 PODMAN = Way(
     "podman",
     {"run": "container", "engine": "podman", "image": REGISTRY_IMAGE},
+    # With Docker on the same machine, what is forwarded to Podman's containers is dropped: certkit
+    # would look from outside in vain, for as long as it does.
+    before="iptables --policy FORWARD ACCEPT",
     after="podman rm --force --volumes registry; podman volume rm registry-data",
 )
 # Laid out as the official image of version 3 is, around the program of version 2.
@@ -143,7 +146,8 @@ HAPROXY_ONE_FILE = replace(
     ),
     name="haproxy-one-file",
 )
-# For an address that the certificate does not hold it would make one of its own.
+# For an address that the certificate does not hold it would make one of its own. Once it has
+# refused a pair, systemd waits for that reload to end, and for the next: each time in vain.
 CADDY = proxy(
     "caddy",
     "/etc/caddy/Caddyfile",
@@ -157,6 +161,7 @@ https://front.lab:5000 {{
 }}
 """,
     key_owner="caddy",
+    timeout="12",
 )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.fleet.conftest import Fleet
-from tests.fleet.lab import EXAMPLE_IMAGE, REGISTRY_IMAGE, Machine
-from tests.fleet.operator import ATTENTION, FAILED, Operator, daemon_pid, starts_registry
+from tests.fleet.lab import EXAMPLE_IMAGE, REGISTRY_IMAGE, Machine, at_once
+from tests.fleet.operator import (
+    ATTENTION,
+    FAILED,
+    Operator,
+    daemon_pid,
+    listed_insecure,
+    reload_docker,
+    starts_registry,
+)
 
 REGISTRY = "retire.lab:5010"
 OTHER = "other.lab:5000"
@@ -29,7 +35,7 @@ EVERYTHING = "find /etc/docker /var/lib/certkit -printf '%p %i %m %U %s\n' | sor
 
 
 @pytest.fixture(scope="module")
-def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     """A team whose hosts have pulled unverified so far."""
     person = Operator(fleet.lab, tmp_path_factory.mktemp("retire"), REGISTRY)
     fleet.lab.hosts_entry(REGISTRY.partition(":")[0], fleet.registry.address)
@@ -37,30 +43,18 @@ def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     named = time.monotonic() + 5.2
     certificates = person.makes_certificate()
     person.write_inventory(fleet.hosts)
-    container = starts_registry(fleet.registry, REGISTRY_IMAGE, certificates, 5010)
-    for host in fleet.hosts:
-        insecure(host)
+    starts_registry(fleet.registry, REGISTRY_IMAGE, certificates, 5010)
+    at_once(insecure, fleet.hosts)
     time.sleep(max(0.0, named - time.monotonic()))
     pusher = fleet.hosts[0]
     pusher.run(f"docker tag {EXAMPLE_IMAGE} {IMAGE} && docker push {IMAGE}")
-    yield person
-    fleet.registry.run(f"docker rm --force --volumes {container}; rm -r /srv/certs-5010")
-    for host in fleet.hosts:
-        host.run(f"docker rm --force runs; docker rmi --force {IMAGE}", check=False)
-        host.run(f"rm -rf /etc/docker/certs.d /var/lib/certkit {DAEMON}; systemctl restart docker")
+    return person
 
 
 def insecure(host: Machine) -> None:
     """Give it the setting that people have, taken up by a reload."""
     host.write(DAEMON, BEFORE, 0o640)
-    host.run("systemctl reload docker")
-    assert listed(host) == {f"{REGISTRY}", OTHER}
-
-
-def listed(host: Machine) -> set[str]:
-    """What the daemon itself says it does not verify."""
-    said = host.run(["docker", "info", "--format", "{{json .RegistryConfig}}"]).stdout
-    return {name for name, one in json.loads(said)["IndexConfigs"].items() if not one["Secure"]}
+    reload_docker(host, REGISTRY, OTHER)
 
 
 def pulls(host: Machine) -> bool:
@@ -80,7 +74,7 @@ def test_a_check_says_what_would_go(fleet: Fleet, operator: Operator) -> None:
         assert runtime["changed"] == [DAEMON]
         assert runtime["diff"] == [DAEMON, f"- insecure-registries: http://{REGISTRY}"]
         assert host.read(DAEMON).decode() == BEFORE
-        assert listed(host) == {REGISTRY, OTHER}
+        assert listed_insecure(host) == {REGISTRY, OTHER}
     known = str(fleet.lab.known_hosts())
     said = operator.types("status", "--known-hosts", known, expect=ATTENTION)
     assert f"certkit distribute --retire-insecure --known-hosts {known}" in said.stdout
@@ -100,7 +94,7 @@ def test_the_entry_goes_by_a_reload_and_pulls_go_on(fleet: Fleet, operator: Oper
         assert f"http://{REGISTRY} was taken out of insecure-registries" in runtime["notes"]
         assert host.read(DAEMON).decode() == AFTER
         assert host.run(f"stat -c '%a %U' {DAEMON}").stdout == "640 root\n"
-        assert listed(host) == {OTHER}
+        assert listed_insecure(host) == {OTHER}
         assert (daemon_pid(host), containers(host)) == before[host.name]
         assert pulls(host), "verified"
         assert not host.exists("/etc/pwned")
@@ -121,8 +115,7 @@ def test_a_second_run_changes_nothing(fleet: Fleet, operator: Operator) -> None:
 def test_hosts_without_proof_keep_their_setting(fleet: Fleet, operator: Operator) -> None:
     """One cannot reach the registry, and one has nothing to try the file with."""
     deaf, bare, *others = fleet.hosts
-    for host in fleet.hosts:
-        insecure(host)
+    at_once(insecure, fleet.hosts)
     deaf.run(f"iptables -I OUTPUT -d {fleet.registry.address} -j REJECT")
     bare.run("mv /usr/bin/openssl /usr/bin/openssl.away")
     try:
@@ -134,10 +127,10 @@ def test_hosts_without_proof_keep_their_setting(fleet: Fleet, operator: Operator
         assert run.hosts[host.name]["error"]["kind"] == kind
         assert "is not proven there" in run.hosts[host.name]["error"]["message"]
         assert host.read(DAEMON).decode() == BEFORE
-        assert listed(host) == {REGISTRY, OTHER}
+        assert listed_insecure(host) == {REGISTRY, OTHER}
     for host in others:
         assert run.outcomes[host.name] == "changed"
-        assert listed(host) == {OTHER}
+        assert listed_insecure(host) == {OTHER}
 
 
 def test_what_would_break_pulls_is_rolled_back(fleet: Fleet, operator: Operator) -> None:
@@ -145,8 +138,7 @@ def test_what_would_break_pulls_is_rolled_back(fleet: Fleet, operator: Operator)
     strays = (fleet.bookworm[0], fleet.trixie[0])
     unfit = (fleet.bookworm[1], fleet.trixie[1])
     wrong = BEFORE.replace('"max-concurrent-downloads":2', '"max-concurrent-downloads":-2')
-    for host in fleet.hosts:
-        insecure(host)
+    at_once(insecure, fleet.hosts)
     for host in strays:
         host.write(f"/etc/docker/certs.d/{REGISTRY}/old.key", "x")
     for host in unfit:
@@ -156,14 +148,13 @@ def test_what_would_break_pulls_is_rolled_back(fleet: Fleet, operator: Operator)
     for host in fleet.hosts:
         assert run.outcomes[host.name] == "rolled_back", run.hosts[host.name]
         assert host.read(DAEMON).decode() == (wrong if host in unfit else BEFORE)
-        assert listed(host) == {REGISTRY, OTHER}
+        assert listed_insecure(host) == {REGISTRY, OTHER}
         assert (daemon_pid(host), containers(host)) == before[host.name]
         assert "/retired" not in host.run(EVERYTHING).stdout
         message = run.hosts[host.name]["error"]["message"]
         assert ("did not take up" if host in unfit else "does not pull once it verifies") in message
     for host in strays:
         host.run(f"rm '/etc/docker/certs.d/{REGISTRY}/old.key'")
-    for host in unfit:
-        insecure(host)
+    at_once(insecure, unfit)
     operator.fleet("distribute", "--retire-insecure", "--restart", "never")
-    assert all(listed(host) == {OTHER} for host in fleet.hosts)
+    assert all(listed_insecure(host) == {OTHER} for host in fleet.hosts)

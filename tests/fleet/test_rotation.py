@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.fleet.conftest import Fleet
@@ -26,9 +24,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    with operating(fleet, tmp_path_factory.mktemp("rotation")) as person:
-        yield person
+def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    return operating(fleet, tmp_path_factory.mktemp("rotation"))
 
 
 def test_no_pull_fails_for_trust_through_a_whole_rotation(fleet: Fleet, operator: Operator) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import select
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,14 @@ import pytest
 
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import PASSWORD_USER, REGISTRY_IMAGE, Lab, Machine, Spec
-from tests.fleet.operator import ATTENTION, BAD_INPUT, FAILED, Operator, starts_registry
+from tests.fleet.operator import (
+    ATTENTION,
+    BAD_INPUT,
+    FAILED,
+    Operator,
+    starts_registry,
+    wait_for_registry,
+)
 from tests.fleet.rotating import (
     IMAGE,
     PAIR,
@@ -37,14 +45,13 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     """Somebody whose authority's key has a passphrase."""
     directory = tmp_path_factory.mktemp("ways")
     secret = directory / "passphrase"
     secret.touch(0o600)
     secret.write_text(PASSPHRASE)
-    with operating(fleet, directory, "--passphrase-file", str(secret)) as person:
-        yield person
+    return operating(fleet, directory, "--passphrase-file", str(secret))
 
 
 def pulls(machine: Machine, engine: str = "docker") -> str:
@@ -124,6 +131,7 @@ def test_by_hand_with_secrets_and_a_host_that_is_off(
             content = (directory / name.replace(".", "-next.")).read_bytes()
             fleet.registry.write(f"{PAIR}/{name}", content, mode)
         fleet.registry.run("docker restart registry")
+        wait_for_registry(fleet.registry)
         step("switch", "--served")
         stands(operator, "switched")
         assert served(fleet.registry) != leaf
@@ -199,7 +207,7 @@ def converse(person: Operator, words: Sequence[str], answers: Sequence[tuple[str
         seen, read = "", 0
         waiting = list(answers)
         try:
-            while chunk := os.read(ours, 4096):
+            while select.select([ours], [], [], 100)[0] and (chunk := os.read(ours, 4096)):
                 seen += chunk.decode(errors="replace")
                 while waiting and waiting[0][0] in seen[read:]:
                     question, answer = waiting.pop(0)
@@ -207,6 +215,8 @@ def converse(person: Operator, words: Sequence[str], answers: Sequence[tuple[str
                     os.write(ours, f"{answer}\n".encode())
         except OSError:
             pass  # How Linux says that the terminal's other side is closed.
+        else:
+            certkit.kill()  # It waits for an answer that nobody has.
         certkit.wait(timeout=60)
     os.close(ours)
     assert certkit.returncode == 0 and not waiting, seen

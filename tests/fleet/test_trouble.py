@@ -9,7 +9,7 @@ import pytest
 
 from tests.fleet.conftest import Fleet
 from tests.fleet.lab import EXAMPLE_IMAGE, PASSWORD_USER, Lab, Spec
-from tests.fleet.operator import FAILED, Operator, daemon_pid
+from tests.fleet.operator import FAILED, Operator, daemon_pid, reload_docker
 
 REGISTRY = "other.lab:5000"
 TRUST = f"/etc/docker/certs.d/{REGISTRY}/ca.crt"
@@ -131,7 +131,10 @@ def test_safe_leaves_a_host_whose_containers_would_stop(fleet: Fleet, operator: 
     busy, kept_alive = fleet.bookworm[0], fleet.trixie[0]
     containers = {}
     kept_alive.write("/etc/docker/daemon.json", '{"live-restore": true}')
-    kept_alive.run("systemctl reload docker")
+    kept_alive.run(
+        "systemctl reload docker; "
+        "until docker info -f '{{.LiveRestoreEnabled}}' | grep -q true; do sleep 0.1; done"
+    )
     for host in (busy, kept_alive):
         started = host.run(["docker", "run", "-d", EXAMPLE_IMAGE, "sleep", "600"])
         containers[host.name] = started.stdout.strip()
@@ -164,7 +167,7 @@ def test_a_foreign_file_is_left_alone(fleet: Fleet, operator: Operator) -> None:
 def test_an_insecure_registry_proves_nothing(fleet: Fleet, operator: Operator) -> None:
     host = fleet.trixie[1]
     host.write("/etc/docker/daemon.json", f'{{"insecure-registries": ["{REGISTRY}"]}}')
-    host.run("systemctl reload docker")
+    reload_docker(host, REGISTRY)
     try:
         run = operator.fleet("verify", "--limit", host.name, expect=FAILED)
         assert not run.hosts[host.name]["runtimes"][0]["proofs"][0]["proven"]

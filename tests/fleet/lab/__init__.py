@@ -7,7 +7,7 @@
 `tests/fleet/prepare` builds what they boot from.
 """
 
-from tests.fleet.lab.lab import Lab
+from tests.fleet.lab.lab import Lab, at_once
 from tests.fleet.lab.machine import Machine, Spec
 from tests.fleet.lab.recipe import EXAMPLE_IMAGE, LOGIN_USER, PASSWORD_USER, REGISTRY_IMAGE
 from tests.fleet.lab.shell import CommandError
@@ -22,5 +22,6 @@ __all__ = [
     "Lab",
     "Machine",
     "Spec",
+    "at_once",
     "why_not",
 ]

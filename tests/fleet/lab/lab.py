@@ -7,7 +7,7 @@ import itertools
 import os
 import secrets
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,15 @@ _INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_INSTANCES_NEEDED = 1024
 
 _numbers = itertools.count()
+
+
+def at_once(do: Callable[[Machine], object], machines: Collection[Machine]) -> None:
+    """Do something to some machines at the same time, and wait until it is done to all.
+
+    Nothing that switches one on, see `Machine.start`.
+    """
+    with ThreadPoolExecutor(max_workers=max(len(machines), 1)) as pool:
+        list(pool.map(do, machines))
 
 
 class Lab:
@@ -86,17 +95,13 @@ class Lab:
         """Boot machines at once and wait until all are up; more can be booted later."""
         earlier = list(self.machines.values())
         machines = [self._machine(spec) for spec in specs]
+        # Known from the first second: a daemon written in Go keeps what it read for a while.
         hosts = self._hosts()
-        with ThreadPoolExecutor(max_workers=max(len(machines), 1)) as pool:
-            # Known from the first second: a daemon written in Go keeps what it read for a while.
-            hosts = self._hosts_content()
-            list(pool.map(lambda machine: machine.seed(self._login, hosts), machines))
-            for machine in machines:
-                # Here and not in the pool, see `Machine.start`.
-                machine.start()
-            list(pool.map(Machine.wait_until_up, machines))
-        for machine in earlier:
-            machine.set_hosts(hosts)
+        at_once(lambda machine: machine.seed(self._login, hosts), machines)
+        for machine in machines:
+            machine.start()
+        at_once(Machine.wait_until_up, machines)
+        at_once(lambda machine: machine.set_hosts(hosts), earlier)
         return machines
 
     def __getitem__(self, name: str) -> Machine:
@@ -112,8 +117,7 @@ class Lab:
         """
         self._names[name] = address
         hosts = self._hosts()
-        for machine in self.machines.values():
-            machine.set_hosts(hosts)
+        at_once(lambda machine: machine.set_hosts(hosts), self.machines.values())
 
     def known_hosts(self, path: Path | None = None) -> Path:
         """Write the machines' present host keys to a known_hosts file."""
@@ -196,13 +200,6 @@ class Lab:
         self.machines[spec.name] = machine
         return machine
 
-    def _hosts_content(self) -> str:
-        lines = ["127.0.0.1 localhost\n", "::1 localhost\n"]
-        for machine in self.machines.values():
-            lines.append(f"{machine.address} {machine.name} {machine.name}.lab\n")
-        lines += [f"{address} {name}\n" for name, address in self._names.items()]
-        return "".join(lines)
-
     def _hosts(self) -> str:
         """What /etc/hosts is to say on all machines; written down for `lab.run` as well."""
         lines = ["127.0.0.1 localhost\n", "::1 localhost\n"]
@@ -214,8 +211,7 @@ class Lab:
         return content
 
     def _remove(self) -> None:
-        with ThreadPoolExecutor(max_workers=max(len(self.machines), 1)) as pool:
-            list(pool.map(Machine.poweroff, self.machines.values()))
+        at_once(Machine.poweroff, self.machines.values())
         leftovers.remove(self._lock)
 
 

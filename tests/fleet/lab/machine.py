@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fleet.lab import process, recipe
+from tests.fleet.lab import network, process, recipe
 from tests.fleet.lab.seed import UpperTree
 from tests.fleet.lab.shell import Argument, CommandError, run
 
@@ -135,12 +135,13 @@ class Machine:
                 raise AssertionError(f"{self.name} has no sshd yet:\n{self.console()}")
             time.sleep(_POLL)
         if self.spec.docker:
-            self.docker_loaded(max(deadline - time.monotonic(), 1))
+            self.docker_loaded()
 
     def poweroff(self) -> None:
         """Cut its power: the host is gone, nothing is said to anyone. Its files stay."""
         if self._nspawn is not None:
             process.kill_machine(self._nspawn)
+            network.forget(self._bridge, self.address)
         self._nspawn = self._first = None
 
     def poweron(self) -> None:
@@ -227,7 +228,7 @@ class Machine:
         if self.spec.docker:
             self.run(["systemctl", "reset-failed", "docker.service", "docker.socket"], check=False)
 
-    def docker_loaded(self, timeout: float = 30) -> None:
+    def docker_loaded(self, timeout: float = _BOOT_TIMEOUT) -> None:
         """Wait until the Docker daemon answers."""
         deadline = time.monotonic() + timeout
         while True:

@@ -48,6 +48,11 @@ def create_bridge(name: str) -> Bridge:
     return bridge
 
 
+def forget(bridge: str, address: str) -> None:
+    """Forget which card an address was at: whoever calls it next hears at once that it is gone."""
+    run(["ip", "neighbour", "flush", "to", address, "dev", bridge], check=False)
+
+
 def delete_bridge(name: str) -> None:
     """Remove a bridge, if it is there."""
     if Path("/sys/class/net", name).exists():

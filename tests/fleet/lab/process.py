@@ -87,11 +87,11 @@ def kill_machine(nspawn: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(first, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            nspawn.wait(10)
+            nspawn.wait(30)
     if nspawn.poll() is None:
         # The machine ends with it as well, only less tidily.
         nspawn.kill()
-    nspawn.wait(10)
+    nspawn.wait(30)
 
 
 def remove_groups(group: str) -> None:
@@ -120,7 +120,7 @@ def _kill_members(directory: Path) -> None:
 
 def _remove_group(directory: Path) -> None:
     # The kernel takes a moment to let go of processes that have just been killed.
-    for _ in range(20):
+    for _ in range(200):
         try:
             directory.rmdir()
         except FileNotFoundError:
