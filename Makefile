@@ -13,9 +13,11 @@ test: $(VENV)/.ready-dev
 	$(BIN)/pytest tests/ssh
 	$(BIN)/pytest --numprocesses=2 tests/faults
 
+# Two fleets, each for some of the files, since one waits most of the time. No test needs 300 s: that is
+# for one that hangs.
 test-fleet: $(VENV)/.ready-dev
 	tests/fleet/prepare
-	$(BIN)/pytest tests/fleet
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --timeout=300 tests/fleet
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
