@@ -56,7 +56,10 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         first = not self._stop.interrupted
-        self._stop.request("the run was interrupted", interrupted=True)
+        # Only once: the second signal may come while the first is still telling the threads, with
+        # their lock held by this one.
+        if first:
+            self._stop.request("the run was interrupted", interrupted=True)
         if self._asking:
             raise KeyboardInterrupt
         if first:
