@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 
 from tests.unit.cli.running import Command
+from tests.unit.cli.serving import serve
 
 CONFIG = """
 [ca]
@@ -195,8 +196,7 @@ def test_asked_for_signed_by_openssl_and_renewed(
     assert shakes_hands(files, "server-next.crt", "server-next.key") == "1001"
     ran = certkit("renew", "--if-due", "400d")
     assert ran.code == 0 and "waiting to be served" in ran.out
-    chain = tuple(x509.load_pem_x509_certificates((files / "server-next.crt").read_bytes()))
-    monkeypatch.setattr("certkit.home.inspection.served.fetch_served", lambda reference: chain)
+    serve(monkeypatch, files / "server-next.crt")
     assert certkit("renew", "--served").code == 0
     assert shakes_hands(files) == "1001"
     lines = (tmp_path / "H" / "journal.jsonl").read_text().splitlines()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
 from certkit.home.renewal.waiting import NEXT
 from tests.unit.cli.running import Command
+from tests.unit.cli.serving import serve
 
 
 @pytest.fixture
@@ -23,11 +23,6 @@ def certkit(
     command = Command(monkeypatch, capsys)
     assert command("init", "registry.lab:5000", "--no-passphrase").code == 0
     return command
-
-
-def serve(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    chain = tuple(x509.load_pem_x509_certificates(path.read_bytes()))
-    monkeypatch.setattr("certkit.home.inspection.served.fetch_served", lambda reference: chain)
 
 
 def test_made_and_then_served(
