@@ -138,9 +138,9 @@ def _registry(flags: Flags) -> tuple[RegistryFiles | None, tuple[RegistryReferen
     path = home_path(flags.home)
     named = flags.registry
     if named is None and (flags.inventory is not None or DEFAULT_INVENTORY.exists()):
-        from certkit.cli.session import load_inventory
+        from certkit.cli.given import given_inventory
 
-        named = load_inventory(flags).registry
+        named = given_inventory(flags).registry
     if named is None:
         files = Home.open(path).sole_registry()
         return files, files.references

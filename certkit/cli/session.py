@@ -14,7 +14,8 @@ import typer
 
 from certkit.cli.again import Again, T
 from certkit.cli.ask import confirm_restarts
-from certkit.cli.flags import DEFAULT_INVENTORY, Flags, FleetOutput, HostKeyChoice
+from certkit.cli.flags import Flags, FleetOutput, HostKeyChoice
+from certkit.cli.given import given_inventory
 from certkit.cli.options import DocumentOutput
 from certkit.cli.passwords import Passwords, ask_passphrase, collect
 from certkit.cli.render import machine
@@ -23,7 +24,7 @@ from certkit.cli.render.screen import Screen
 from certkit.cli.render.summary import show_report, summary_line
 from certkit.cli.signals import Interrupts
 from certkit.cli.words import console_for, error_console, say, say_plain
-from certkit.errors import CertkitError, ExitCode, InputError
+from certkit.errors import CertkitError, ExitCode
 from certkit.fleet.events import Event, Watcher
 from certkit.fleet.job import DEFAULT_PARALLEL, RunOptions
 from certkit.fleet.plan import RestartPlan
@@ -33,9 +34,8 @@ from certkit.home.home import Home
 from certkit.home.place import home_path
 from certkit.home.registry import RegistryFiles
 from certkit.inventory.inventory import Inventory
-from certkit.inventory.model import Host, Overrides
+from certkit.inventory.model import Host
 from certkit.names import RegistryReference
-from certkit.paths import expanded
 from certkit.pki.bundle import TrustBundle
 from certkit.secret import Secret
 from certkit.transport.connection import Connector
@@ -81,7 +81,7 @@ class Session:
             key_file=flags.key_passphrase_file,
         )
         self.home = Home.open(home_path(flags.home))
-        self.inventory = load_inventory(flags)
+        self.inventory = given_inventory(flags)
         named = flags.registry or self.inventory.registry
         self.files = self.home.registry(named) if named else self.home.sole_registry()
         self.references = _references(self.files, self.inventory)
@@ -266,37 +266,6 @@ def _junit(report: FleetReport) -> str:
     from certkit.cli.render.junit import junit
 
     return junit(report)
-
-
-def load_inventory(flags: Flags) -> Inventory:
-    """Read the inventory that was given, or the one that stands in this directory.
-
-    Raises:
-        InputError: There is none, or it cannot be understood.
-    """
-    from certkit.inventory.files import SHORTEST
-    from certkit.inventory.loading import load
-
-    path = flags.inventory or DEFAULT_INVENTORY
-    if flags.inventory is None and not path.exists():
-        raise InputError(
-            f"there is no inventory: {DEFAULT_INVENTORY} is not in this directory",
-            f"name the hosts' file with -i FILE or CERTKIT_INVENTORY; {SHORTEST}",
-        )
-    if flags.identity_file is not None:
-        _check_identity(expanded(flags.identity_file))
-    overrides = Overrides(flags.user, flags.port, flags.identity_file)
-    return load(path, overrides=overrides, registry_host=flags.registry_host)
-
-
-def _check_identity(path: Path) -> None:
-    """Refuse a key file that cannot be read, which every host would fail of.
-
-    A public key is enough where the agent has the private one, which ssh allows too.
-    """
-    if Path(f"{path}.pub").is_file() or (path.exists() and not path.is_dir()):
-        return
-    raise InputError(f"--identity-file: there is no file {path}", "check the path")
 
 
 def _references(files: RegistryFiles, inventory: Inventory) -> tuple[RegistryReference, ...]:
