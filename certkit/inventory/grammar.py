@@ -91,6 +91,8 @@ def host(value: object) -> str:
 
 def address(value: object) -> str:
     """A host that can be connected to; unlike a mere name it must not be a half-written IPv4."""
+    if type(value) is str and _IPV4.fullmatch(value):
+        return value
     name = host(value)
     if name.rstrip(".").rpartition(".")[2].isdigit() and not _IPV4.fullmatch(name):
         raise GrammarError(

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import yaml
-from yaml.events import MappingEndEvent, MappingStartEvent, SequenceEndEvent, SequenceStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from certkit.errors import InputError
@@ -24,23 +23,70 @@ ENCRYPTED = object()
 
 MAX_NODES = 2_000_000
 MAX_DEPTH = 40
+MAX_NESTING = 200
+"""Levels of a document: more than groups, hosts and values take one in another, and far fewer
+than overflow the stack of the composer, which recurses in C."""
 
+_TOO_DEEP = "is nested too deeply for an inventory"
 _PREFIX = "tag:yaml.org,2002:"
 _NULL = f"{_PREFIX}null"
 _MERGE = f"{_PREFIX}merge"
 _BOOL = f"{_PREFIX}bool"
+_INT = f"{_PREFIX}int"
+_STR = f"{_PREFIX}str"
+_SEQ = f"{_PREFIX}seq"
+_MAP = f"{_PREFIX}map"
 _KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "value")
 _TAGS = frozenset((*(f"{_PREFIX}{kind}" for kind in _KINDS), "!unsafe"))
 _VAULT = frozenset(("!vault", "!vault-encrypted"))
 _TRUE = frozenset(("yes", "true", "on", "y"))
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_TRUTHS = "yes no true false on off Yes No True False On Off YES NO TRUE FALSE ON OFF"
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), _NULL),
+    **dict.fromkeys(_TRUTHS.split(), _BOOL),
+    "<<": _MERGE,
+}
+"""What YAML 1.1 takes for more than a text where no quotes are around it, numbers aside."""
 
-# A bracket whose closing one follows with nothing in between that could hide another bracket.
-_CLOSED = re.compile(
-    r"""[\[{](?:[^\[\]{}"'#\n]|"[^"\\\n\[\]{}]*"|'[^'\n\[\]{}]*')*[\]}]""",
-)
+if yaml.__with_libyaml__:
+    from yaml import CSafeLoader as _SafeLoader
+else:
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class _Loader(_SafeLoader):
+    """Composes a document; answers at once what the composer asks for each of its nodes.
+
+    PyYAML's own answers try patterns of dates and the like, which mean nothing here, and know no
+    bound on depth.
+    """
+
+    __slots__ = ("_depth", "_source")  # all nodes count here, and a dict would cost them a tenth
+
+    def __init__(self, text: str, source: str) -> None:
+        super().__init__(text)
+        self._source = source
+        self._depth = 0
+
+    def descend_resolver(self, current_node: Node | None, current_index: object) -> None:
+        """Take note that a node inside `current_node` comes next."""
+        self._depth += 1
+        if self._depth > MAX_NESTING and current_node is not None:
+            mark = current_node.start_mark
+            Place(self._source, mark.line + 1, mark.column + 1).refuse(_TOO_DEEP)
+
+    def ascend_resolver(self) -> None:
+        """Take note that the node is composed."""
+        self._depth -= 1
+
+    def resolve(self, kind: type[Node], value: Any, implicit: Any) -> str:  # noqa: ANN401
+        """Return the tag of a node that was written without one."""
+        if kind is not ScalarNode:
+            return _SEQ if kind is SequenceNode else _MAP
+        if not implicit[0]:  # it is in quotes
+            return _STR
+        return _WORDS.get(value) or (_INT if _WHOLE.fullmatch(value) else _STR)
 
 
 class Tree:
@@ -57,10 +103,8 @@ class Tree:
         self.root = self._compose(text)
 
     def _compose(self, text: str) -> Node:
-        loader = _Loader(text)
+        loader = _Loader(text, self.source)
         try:
-            if _may_be_deep(text):
-                _refuse_depth(text, self.source)
             root = loader.get_single_node()
         except yaml.MarkedYAMLError as error:
             self._explain(error, text)
@@ -86,6 +130,8 @@ class Tree:
         problem = error.problem or error.context or "it cannot be read"
         if "single document" in (error.context or ""):
             problem = "holds more than one document"
+        if "nesting depth" in problem:  # libyaml's own bound, where it looks that far ahead
+            place.refuse(_TOO_DEEP)
         place.refuse(f"is not YAML: {shown(problem)}", "check the indentation around it")
 
     def place(self, node: Node, what: str = "") -> Place:
@@ -173,7 +219,8 @@ class Tree:
         What ansible-vault encrypted becomes `ENCRYPTED`: it is an error only where it is used.
         """
         self.visit(node, depth)
-        if node.tag in _VAULT:
+        tag = node.tag
+        if tag in _VAULT:
             return ENCRYPTED
         if isinstance(node, MappingNode):
             return {
@@ -182,49 +229,13 @@ class Tree:
             }
         if isinstance(node, SequenceNode):
             return [self.plain(item, depth + 1) for item in node.value]
-        if node.tag == _NULL:
-            return None
-        if node.tag == _BOOL:
-            return node.value.lower() in _TRUE
-        if node.tag == f"{_PREFIX}int" and _INT.fullmatch(node.value) and len(node.value) < 19:
+        if tag == _INT and _WHOLE.fullmatch(node.value) and len(node.value) < 19:
             return int(node.value)
-        return str(node.value)
+        if tag == _BOOL:
+            return node.value.lower() in _TRUE
+        return None if tag == _NULL else str(node.value)
 
 
 def is_null(node: Node) -> bool:
     """Whether the value was left empty."""
     return isinstance(node, ScalarNode) and node.tag == _NULL
-
-
-def _may_be_deep(text: str) -> bool:
-    # Each level of a block takes a column of its longest line, each level of a flow a bracket
-    # that is not closed again on its line.
-    openers = text.count("[") + text.count("{")
-    if openers > 500:
-        text = _CLOSED.sub("", _CLOSED.sub("", text))
-        openers = text.count("[") + text.count("{")
-    return openers > 500 or max(map(len, text.split("\n"))) > 500
-
-
-def _refuse_depth(text: str, source: str) -> None:
-    """Measure the depth from the events alone, because the composer recurses in C.
-
-    Some ten thousand open brackets make libyaml's composer overflow the stack and kill the
-    process; its parser, which gives the events, keeps its own stack.
-    """
-    depth = 0
-    parser = _Loader(text)
-    try:
-        while parser.check_event():
-            event = parser.get_event()
-            if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    mark = event.start_mark
-                    assert mark is not None
-                    place = Place(source, mark.line + 1, mark.column + 1)
-                    place.refuse("is nested too deeply for an inventory")
-            elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-                depth -= 1
-    finally:
-        parser.dispose()

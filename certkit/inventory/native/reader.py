@@ -176,37 +176,42 @@ class _Reader:
         free: Mapping[str, Any] = {}
         groups: tuple[str, ...] = ()
         for key, key_node, value in self.tree.pairs(node, what):
-            place = self.tree.place(key_node, what)
             if key not in known:
-                fields.unknown(key, known, place)
+                fields.unknown(key, known, self.tree.place(key_node, what))
             if is_null(value):
                 continue
             if key == "vars":
                 plain = self.tree.plain(value)
                 if not isinstance(plain, dict):
-                    place.refuse("vars must be a mapping of keys")
+                    self.tree.place(key_node).refuse("vars must be a mapping of keys")
                 free = plain
             elif key == "groups":
-                groups = self._memberships(value, place)
-            elif key in _NESTED and isinstance(value, MappingNode):
-                for sub, sub_node, sub_value in self.tree.pairs(value, f"{key} of {what}"):
-                    name, spot = f"{key}.{sub}", self.tree.place(sub_node, what)
-                    if name not in fields.FIELDS:
-                        subs = tuple(
-                            k.partition(".")[2] for k in fields.FIELDS if k.startswith(f"{key}.")
-                        )
-                        fields.unknown(sub, subs, spot._replace(what=f"{key} of {what}"))
-                    if not is_null(sub_value):
-                        self._set(layer, name, self._raw(sub_value, name), spot)
-            elif key == "become":
-                word = str(self._raw(value, key))
-                method = {"false": "none", "no": "none", "true": "sudo", "yes": "sudo"}
-                self._set(layer, "become.method", method.get(word.lower(), word), place)
-            elif key == "timeout":
-                place.refuse("timeout must be a mapping", "write timeout: {connect: 10, host: 180}")
+                groups = self._memberships(value, what)
             else:
-                self._set(layer, key, self._raw(value, key), place)
+                self._setting(layer, key, value, self.tree.place(key_node, what))
         return layer, free, groups
+
+    def _setting(self, layer: Layer, key: str, value: Node, place: Place) -> None:
+        """Read one setting, or the several ones of a mapping inside."""
+        if key in _NESTED and isinstance(value, MappingNode):
+            what = f"{key} of {place.what}"
+            for sub, sub_node, sub_value in self.tree.pairs(value, what):
+                name, spot = f"{key}.{sub}", self.tree.place(sub_node, place.what)
+                if name not in fields.FIELDS:
+                    subs = tuple(
+                        k.partition(".")[2] for k in fields.FIELDS if k.startswith(f"{key}.")
+                    )
+                    fields.unknown(sub, subs, spot._replace(what=what))
+                if not is_null(sub_value):
+                    self._set(layer, name, self._raw(sub_value, name), spot)
+        elif key == "become":
+            word = str(self._raw(value, key))
+            method = {"false": "none", "no": "none", "true": "sudo", "yes": "sudo"}
+            self._set(layer, "become.method", method.get(word.lower(), word), place)
+        elif key == "timeout":
+            place.refuse("timeout must be a mapping", "write timeout: {connect: 10, host: 180}")
+        else:
+            self._set(layer, key, self._raw(value, key), place)
 
     def _set(self, layer: Layer, key: str, raw: object, place: Place) -> None:
         field = fields.FIELDS[key].name
@@ -216,12 +221,12 @@ class _Reader:
         if key in fields.SECRET_KEYS:
             self.parsed.secrets.append(place)
 
-    def _memberships(self, node: Node, place: Place) -> tuple[str, ...]:
+    def _memberships(self, node: Node, what: str) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for item in self.tree.items(node):
             name = self.tree.scalar(item, "groups")
             if name not in self.groups:
-                spot = self.tree.place(item, place.what)
+                spot = self.tree.place(item, what)
                 self._group_name(name, spot)
                 if self.declared:
                     spot = spot._replace(what="the list of groups")
