@@ -3,8 +3,8 @@
 The format is that of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". paramiko's own reader gives up on a
 whole file at its first marker or odd line, knows no wildcards and is quadratic, so this is ours:
 exact names are looked up in a dict, the few patterns are tried in turn, and hashed names cost one
-HMAC each, because every line has a salt of its own. Lines that cannot be read are kept as problems
-and skipped, as OpenSSH does.
+HMAC each, because every line has a salt of its own; once a line's name is found out, that line is
+tried no more. Lines that cannot be read are kept as problems and skipped, as OpenSSH does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -30,8 +29,7 @@ _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line.
 
     Attributes:
@@ -54,8 +52,8 @@ class Entry:
         return f"{self.path}:{self.line}" if self.line else str(self.path)
 
 
-class _HashedName(NamedTuple):
-    """A name behind HMAC-SHA1 (RFC 2104), begun with its salt so that a name is all it lacks.
+class _HashedLine(NamedTuple):
+    """A line with its name behind HMAC-SHA1 (RFC 2104), begun with its salt: it lacks but a name.
 
     For a look-up that is a third of `hmac.digest`, which finds and keys its hash anew each time;
     a fleet asks for every host in every line.
@@ -64,16 +62,18 @@ class _HashedName(NamedTuple):
     inner: hashlib._Hash
     outer: hashlib._Hash
     digest: bytes
+    entry: Entry
 
 
-@dataclass(slots=True)
 class KnownHosts:
-    """The lines of some files, ready to be searched; changed only by `add`."""
+    """The lines of some files, ready to be searched; for one thread at a time."""
 
-    problems: list[str] = field(default_factory=list)
-    _exact: dict[bytes, list[Entry]] = field(default_factory=dict)
-    _patterns: list[tuple[tuple[str, ...], Entry]] = field(default_factory=list)
-    _hashed: list[tuple[_HashedName, Entry]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._exact: dict[bytes, list[Entry]] = {}
+        self._patterns: list[tuple[tuple[str, ...], Entry]] = []
+        self._hashed: list[_HashedLine] = []
+        self._found_out: dict[bytes, list[Entry]] = {}
 
     def read(self, path: Path, text: bytes) -> None:
         """Take in the text of one file; never fails, see `problems`."""
@@ -113,7 +113,7 @@ class KnownHosts:
             ValueError: The names cannot be read.
         """
         if names.startswith(b"|"):
-            self._hashed.append((_hashed_name(names), entry))
+            self._hashed.append(_hashed_line(names, entry))
             return
         several = names.lower()
         if any(c in names for c in b"*?!"):
@@ -131,17 +131,31 @@ class KnownHosts:
         for patterns, entry in self._patterns:
             if _matches(letters, patterns):
                 yield entry
-        for (inner, outer, digest), entry in self._hashed:
+        yield from self._behind_hashes(wanted)
+
+    def _behind_hashes(self, wanted: bytes) -> list[Entry]:
+        """Try the hashed lines; one that is found out leaves them, for it has no other name.
+
+        So all hosts of a file cost half of what trying every line for each of them does.
+        """
+        places = []
+        for place, (inner, outer, digest, _) in enumerate(self._hashed):
             first, second = inner.copy(), outer.copy()
             first.update(wanted)
             second.update(first.digest())
             if second.digest() == digest:
-                yield entry
+                places.append(place)
+        if places:
+            entries = [self._hashed[place].entry for place in places]
+            self._found_out.setdefault(wanted, []).extend(entries)
+            for place in reversed(places):
+                del self._hashed[place]
+        return self._found_out.get(wanted, [])
 
     @property
     def uses_hashes(self) -> bool:
         """Whether names are hashed here, so that new ones should be too."""
-        return bool(self._hashed)
+        return bool(self._hashed or self._found_out)
 
 
 def host_names(address: str, port: int, alias: str | None) -> tuple[str, ...]:
@@ -163,7 +177,7 @@ def hash_name(name: str, salt: bytes) -> str:
     return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
 
 
-def _hashed_name(names: bytes) -> _HashedName:
+def _hashed_line(names: bytes, entry: Entry) -> _HashedLine:
     parts = names.split(b"|")
     if len(parts) != 4 or parts[1] != b"1":
         raise ValueError("the hashed name is not of a kind that is known")
@@ -174,10 +188,11 @@ def _hashed_name(names: bytes) -> _HashedName:
     if len(salt) != _SHA1_BYTES or len(digest) != _SHA1_BYTES:
         raise ValueError("the hashed name is of the wrong length")
     key = salt.ljust(_SHA1_BLOCK, b"\0")
-    return _HashedName(
+    return _HashedLine(
         hashlib.sha1(key.translate(_INNER), usedforsecurity=False),
         hashlib.sha1(key.translate(_OUTER), usedforsecurity=False),
         digest,
+        entry,
     )
 
 

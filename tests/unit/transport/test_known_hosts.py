@@ -157,6 +157,22 @@ def test_agrees_with_ssh_keygen(tmp_path: Path, rows: list[list[str]]) -> None:
         assert lines(database, name) == sorted(expected), name
 
 
+def test_a_hashed_line_that_was_found_out_is_found_again() -> None:
+    """It is tried no more, and yet stands for its name, in the order of the file."""
+    names = ("a.example", "b.example", "A.example", "c.example", "a.example")
+    text = "".join(f"{hash_name(name, bytes(20))} {key(i)}\n" for i, name in enumerate(names))
+    database = read(text)
+    for _ in range(2):
+        assert [entry.line for entry in database.matching("a.example")] == [1, 3, 5]
+        assert [entry.line for entry in database.matching("c.example")] == [4]
+        assert [entry.line for entry in database.matching("d.example")] == []
+    database.read(Path("another"), text.encode())
+    assert [entry.line for entry in database.matching("a.example")] == [1, 3, 5, 1, 3, 5]
+    assert lines(database, "b.example") == [2, 2]
+    assert lines(database, "c.example") == [4, 4]
+    assert database.uses_hashes
+
+
 def test_ten_thousand_hashed_lines_are_linear() -> None:
     small, large = (
         "".join(f"{hash_name(f'host{i}', i.to_bytes(20, 'big'))} {key(i)}\n" for i in range(count))
