@@ -7,8 +7,10 @@ characters.
 from __future__ import annotations
 
 import binascii
+import re
 import unicodedata
-from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from certkit.errors import ErrorKind, HostError
 
@@ -16,10 +18,11 @@ from certkit.errors import ErrorKind, HostError
 _MAX_LINES = 20_000
 _MAX_LINE = 300_000
 _SHOWN = 200
+# Go prints up to nine digits behind the second; Python 3.10 reads three or six.
+_RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of the program: a word, and the rest."""
 
     key: str
@@ -98,6 +101,21 @@ def number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise nonsense(f"not a number: {text}")
     return int(text)
+
+
+def moment(text: str) -> int:
+    """Return a moment in seconds since 1970, UTC, from such a number or from RFC 3339.
+
+    Raises:
+        HostError: ``internal``: it is neither.
+    """
+    found = _RFC_3339.fullmatch(text)
+    if found is None:
+        return number(text)
+    try:
+        return int(datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp())
+    except (ValueError, OverflowError):
+        raise nonsense(f"not a moment: {text}") from None
 
 
 def unhex(text: str) -> bytes:

@@ -8,14 +8,12 @@ root's word any more but the next ``nesting``, and a user's error is that user's
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from certkit.errors import HostError
 from certkit.remote.failures import failure
 from certkit.remote.framing import Line, clean, nonsense, unhex_text
 
 
-@dataclass
 class Nested:
     """What one user's run printed.
 
@@ -25,11 +23,12 @@ class Nested:
         problem: What it reported, or why it cannot be believed; None when neither.
     """
 
-    user: str
-    lines: list[Line] = field(default_factory=list)
-    problem: HostError | None = None
-    _begun: bool = False
-    _ended: bool = False
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.lines: list[Line] = []
+        self.problem: HostError | None = None
+        self._begun = False
+        self._ended = False
 
     def take(self, line: Line) -> None:
         """Add a line."""

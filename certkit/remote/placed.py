@@ -12,7 +12,16 @@ from typing import Literal, cast, get_args
 
 from certkit.errors import HostError
 from certkit.remote.failures import note
-from certkit.remote.framing import Line, clean, lines_of, nonsense, number, unhex, unhex_text
+from certkit.remote.framing import (
+    Line,
+    clean,
+    lines_of,
+    moment,
+    nonsense,
+    number,
+    unhex,
+    unhex_text,
+)
 from certkit.remote.nesting import Nested, by_teller
 from certkit.remote.report import (
     FileReport,
@@ -88,16 +97,18 @@ def decode_place(stdout: bytes, nonce: str) -> PlaceReport:
             ``shell`` when it did not run or not to its end; ``internal`` for nonsense. What goes
             wrong with a user's own runtime is that runtime's `RuntimeReport.problem`.
     """
-    epoch: int | None = None
+    started, epoch = False, None
     host_notes: list[str] = []
     own, nested = by_teller(lines_of(stdout, nonce))
     for line in own:
         words = line.rest.split(" ")
         if line.key == "start":
-            epoch = number(words[-1])
+            started = True
+        elif line.key == "clock":
+            epoch = moment(unhex_text(words[-1]))
         elif line.key == "hostnote":
             host_notes.append(note(words[0], unhex_text(words[-1])))
-    if epoch is None:
+    if not started or epoch is None:
         raise nonsense("a part of the answer is missing")
     runtimes = [one.report() for one in _runtimes(own)]
     for part in nested:

@@ -46,11 +46,12 @@ _COMMENT = re.compile(r"^[ \t]*(#.*)?\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
 _MAKING = threading.Lock()
 
+# What a host that is as it should be does not come to stands last: a shell parses as it goes.
 _PLACE = (
-    *("common", "state", "data", "service", "find", "left", "forget"),
-    *("compare", "place", "place_main"),
+    *("common", "data", "service", "find", "left", "compare", "place_look"),
+    *("state", "forget", "place", "place_main"),
 )
-_PLACE_AND_TELL = (*_PLACE[:-1], "settings", _PLACE[-1])
+_PLACE_AND_TELL = (*_PLACE[:6], "settings", *_PLACE[6:])
 _RESTART = ("common", "state", "data", "service", "forget", "log", "restart")
 _SURVEY = ("common", "data", "service", "find", "left", "survey")
 _PROBE = ("common", "data", "probe")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from certkit.errors import HostError
 
@@ -11,8 +11,7 @@ RestartResult = Literal["restarted", "rolled_back", "stuck", "rollback_failed", 
 SettingsKind = Literal["file", "missing", "link", "other", "unreadable", "relative"]
 
 
-@dataclass(frozen=True)
-class FileReport:
+class FileReport(NamedTuple):
     """One desired file, as it was found and as it was left.
 
     Attributes:
@@ -50,8 +49,7 @@ class SettingsReport:
     unfinished: bool = False
 
 
-@dataclass(frozen=True)
-class RuntimeReport:
+class RuntimeReport(NamedTuple):
     """One runtime found on the host.
 
     Attributes:
@@ -89,8 +87,7 @@ class RuntimeReport:
     settings: SettingsReport | None = None
 
 
-@dataclass(frozen=True)
-class PlaceReport:
+class PlaceReport(NamedTuple):
     """The answer to placing (or checking) files.
 
     Attributes:
@@ -104,8 +101,7 @@ class PlaceReport:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class RestartReport:
+class RestartReport(NamedTuple):
     """The answer to restarting one runtime's daemon.
 
     Attributes:
@@ -131,8 +127,7 @@ class RestartReport:
     restored: bool | None = None
 
 
-@dataclass(frozen=True)
-class ProbeReport:
+class ProbeReport(NamedTuple):
     """What one runtime's own puller, and a bare handshake, said of one reference.
 
     Attributes:

@@ -8,7 +8,16 @@ from typing import Literal, cast, get_args
 
 from certkit.errors import HostError
 from certkit.remote.failures import note
-from certkit.remote.framing import Line, clean, lines_of, nonsense, number, unhex, unhex_text
+from certkit.remote.framing import (
+    Line,
+    clean,
+    lines_of,
+    moment,
+    nonsense,
+    number,
+    unhex,
+    unhex_text,
+)
 from certkit.remote.nesting import Nested, by_teller
 from certkit.remote.placed import PER_USER
 
@@ -134,15 +143,17 @@ def decode_survey(stdout: bytes, nonce: str) -> HostSurvey:
             runtime is that runtime's `RuntimeSurvey.problem`.
     """
     result = HostSurvey()
-    started = False
+    started = timed = False
     own, nested = by_teller(lines_of(stdout, nonce))
     for line in own:
         words = line.rest.split(" ")
         if line.key == "start":
-            result.uid, result.epoch, started = number(words[0]), number(words[-1]), True
+            result.uid, started = number(words[0]), True
+        elif line.key == "clock":
+            result.epoch, timed = moment(unhex_text(words[-1])), True
         elif line.key == "hostnote":
             result.notes.append(note(words[0], unhex_text(words[-1])))
-    if not started:
+    if not (started and timed):
         raise nonsense("a part of the answer is missing")
     result.runtimes = _runtimes(own)
     for part in nested:

@@ -29,7 +29,7 @@ _ROOTLESS = ("docker",)
 # See `RuntimeState.version`.
 _FACTS = (
     "{{.ServerVersion}}|{{.ContainersRunning}}|{{.ContainersPaused}}|{{.LiveRestoreEnabled}}|"
-    "{{json .RegistryConfig}}"
+    "{{.SystemTime}}|{{json .RegistryConfig}}"
 )
 _SNAP = ("/snap/bin/docker", "--host", "unix:///var/run/docker.sock")
 

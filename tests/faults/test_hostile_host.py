@@ -228,7 +228,8 @@ def falsified(said: bytes, nonce: str, dice: random.Random) -> bytes:
 
 KEYS = tuple(
     b"start runtime of file previous error running restart done end nested nesting version daemon "
-    b"live note handshake due pull reference probed result served plan journal found dir".split()
+    b"live clock note handshake due pull reference probed result served plan journal found "
+    b"dir".split()
 )
 WORDS = (
     *b" - 0 -1 1e99 1b5b324a. zz. 00. eda080. docker root ../../etc changed NaN inf 0x1".split(
@@ -239,6 +240,7 @@ WORDS = (
     b"\xff\xfe",
     b"\x1b[2J",
     "\u0663 \u00bd".encode(),
+    b"=9999-12-31T23:59:59-23:59",
 )
 
 

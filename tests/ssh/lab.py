@@ -40,7 +40,9 @@ case "$*" in
     [ ! -e $D/down ] || exit 1
     n=0
     [ ! -e $D/containers ] || n=$(wc -l <$D/containers)
-    echo "26.1.5|$n|0|false|$(cat $D/registries 2>/dev/null || echo '{{"IndexConfigs": {{}}}}')" ;;
+    now=$(date -u +%Y-%m-%dT%H:%M:%S.123456789Z)
+    registries=$(cat $D/registries 2>/dev/null || echo '{{"IndexConfigs": {{}}}}')
+    echo "26.1.5|$n|0|false|$now|$registries" ;;
   info*) cat $D/registries 2>/dev/null || echo '{{"IndexConfigs": {{}}}}' ;;
   pull*) cat $D/pull 2>/dev/null || echo 'Error: manifest unknown'; exit 1 ;;
   *) exit 1 ;;

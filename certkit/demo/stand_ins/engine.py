@@ -5,6 +5,7 @@ It starts some hundred times in a demo, so nothing is imported before it is need
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from certkit.demo.stand_ins.images import DaemonError, Image, ImageName, Images
@@ -35,6 +36,7 @@ class Engine:
             "LiveRestoreEnabled": False,
             "ContainersRunning": 0,
             "ContainersPaused": 0,
+            "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "Driver": "stand-in",
             "RegistryConfig": {
                 "InsecureRegistryCIDRs": [],

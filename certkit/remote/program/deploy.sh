@@ -185,10 +185,7 @@ main() {
   [ "$FOREIGN" = 0 ] || [ "$O_FORCE" = 1 ] || result foreign
   fetch
   sweep
-  for m_n in 1 2; do
-    get "f_action_$m_n"
-    [ "$GOT" != write ] || stage "$m_n"
-  done
+  stage_all
   keep
   swap
   tell_files

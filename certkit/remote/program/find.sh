@@ -121,6 +121,7 @@ drop_foreign_runtimes() {
 }
 
 # tell_rest: what a daemon's one answer holds behind its version; see `RuntimeState.version`.
+CLOCK=
 tell_rest() {
   q_rest=${SAID#*|}
   q_running=${q_rest%%|*}
@@ -129,6 +130,8 @@ tell_rest() {
   q_rest=${q_rest#*|}
   case $q_running$q_paused in *[!0-9]*) ;; *) say "running $((q_running + q_paused))" ;; esac
   case ${q_rest%%|*} in true) say 'live 1' ;; false) say 'live 0' ;; esac
+  q_rest=${q_rest#*|}
+  case ${q_rest%%|*} in [0-9][0-9][0-9][0-9]-*T*:*) CLOCK=${q_rest%%|*} ;; esac
   mention verification "${q_rest#*|}"
 }
 
@@ -149,7 +152,7 @@ facts() {
     mention version "${SAID%%|*}"
     [ -z "$q_scope" ] || say 'daemon 1'
     case $SAID in
-      *'|'*'|'*'|'*'|'*) tell_rest ;;
+      *'|'*'|'*'|'*'|'*'|'*) tell_rest ;;
       *)
         get "r_verify_$1"
         [ -z "$GOT" ] || say "verification $(call 20 "$GOT" 2>/dev/null | hex)"
@@ -160,6 +163,11 @@ facts() {
     put "r_up_$1" no
     [ -z "$q_scope" ] || say 'daemon 0'
   fi
+}
+
+# tell_clock: as a daemon told it: it is the host's, and every process costs more than all the rest of a line.
+tell_clock() {
+  [ -n "$NESTED" ] || mention clock "${CLOCK:-$(date -u +%s)}"
 }
 
 # left_down RUNTIME: whether its daemon is down, and a restart by certkit is why.

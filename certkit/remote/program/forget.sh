@@ -15,14 +15,6 @@ tidy() {
   :
 }
 
-# kept PATH: whether the state directory still speaks of a file.
-kept() {
-  for y_shelf in record intent former previous absent; do
-    [ ! -e "$STATE/$y_shelf$1" ] || return 0
-  done
-  return 1
-}
-
 # forget PATH: drop all that the state directory holds for a file, and what is empty then.
 forget() {
   y_dir=${1%/*}

@@ -10,7 +10,32 @@
 #   begun.NAME  its restart was begun, and it has not been seen running since
 # and beside them `made`: the directories that certkit made above the files.
 
-# stage FILE: write it beside its place, complete and on disk, under a name no client reads.
+# each_write FUNCTION: for the files that are to be written, or to go.
+each_write() {
+  w_n=0
+  while [ "$w_n" -lt "$F" ]; do
+    w_n=$((w_n + 1))
+    get "f_action_$w_n"
+    [ "$GOT" != write ] || "$1" "$w_n"
+  done
+}
+
+# stage_all: every file beside its place, complete and on disk, under a name no client reads.
+TEMPS=
+stage_all() {
+  make_directories
+  each_write stage
+  [ -n "$TEMPS" ] || return 0
+  IFS=$NL
+  # shellcheck disable=SC2086 # split at newlines only, and globbing is off
+  set -- $TEMPS
+  IFS=' 	
+'
+  LISTED=$(ls -ldn "$@" 2>/dev/null)
+  each_write finish_staged
+}
+
+# stage FILE: write it.
 stage() {
   get "f_real_$1"
   s_path=$GOT
@@ -20,14 +45,14 @@ stage() {
   fi
   get "f_absent_$1"
   [ -z "$GOT" ] || return 0
-  s_dir=${s_path%/*}
-  make_parents "$s_dir"
-  s_temp=$s_dir/.certkit-$N-$1
+  s_temp=${s_path%/*}/.certkit-$N-$1
   add TEMPS "$s_temp"
+  s_failed=
+  # What is for everybody's eyes gets its mode at once; all else is nobody's until it has it.
+  get "f_mode_$1"
+  [ "$GOT" = 0644 ] || umask 077
   get "f_content_$1"
   get "blob_$GOT"
-  s_failed=
-  umask 077
   # Nobody else's file of that name is written to.
   set -C
   if ! { printf '%s' "$GOT" >"$s_temp"; } 2>/dev/null; then
@@ -38,42 +63,80 @@ stage() {
   set +C
   umask 022
   [ -z "$s_failed" ] || fail_io "$s_path" "$s_said"
-  read_back "$GOT" "$s_temp" || fail disk_full "$s_path" 'what was written does not read back'
-  get "f_ids_$1"
-  case $GOT in
-    '' | "$ME_UID:$ME_GID") ;;
-    *) s_said=$(chown "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said" ;;
-  esac
-  get "f_mode_$1"
-  s_said=$(chmod "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said"
   relabel "$s_temp" "$s_path"
   durable "$s_temp"
 }
 
-# make_parents DIR: 0755, remembering what is new so that a failure leaves no empty directory:
-# clients would read an empty directory in place of one further down their list.
-make_parents() {
+# finish_staged FILE: what was staged is all there, and gets the owner and the mode that it lacks.
+finish_staged() {
+  get "f_absent_$1"
+  [ -z "$GOT" ] || return 0
+  get "f_real_$1"
+  s_path=$GOT
+  s_temp=${s_path%/*}/.certkit-$N-$1
+  get "f_content_$1"
+  get "blob_$GOT"
+  s_size=${#GOT}
+  line_of "$s_temp"
+  # shellcheck disable=SC2086 # split on purpose; the path comes last
+  set -- "$1" $GOT
+  [ "${6-}" = "$s_size" ] || fail disk_full "$s_path" 'what was written is not all there'
+  get "f_ids_$1"
+  case $GOT in
+    '' | "${4-}:${5-}") ;;
+    *) s_said=$(chown "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said" ;;
+  esac
+  get "f_perm_$1"
+  case ${2-} in
+    "$GOT"*) ;;
+    *)
+      get "f_mode_$1"
+      s_said=$(chmod "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said"
+      ;;
+  esac
+}
+
+# above FILE: adds to ABOVE the directories that are missing above it.
+above() {
+  get "f_absent_$1"
+  [ -z "$GOT" ] || return 0
+  get "f_real_$1"
+  m_part=${GOT%/*}
   m_missing=
-  m_part=$1
   while [ -n "$m_part" ] && [ ! -d "$m_part" ]; do
-    m_missing=$m_part${m_missing:+$NL$m_missing}
+    case $NL$ABOVE$NL in *"$NL$m_part$NL"*) ;; *) m_missing=$m_part${m_missing:+$NL$m_missing} ;; esac
     m_part=${m_part%/*}
   done
-  [ -n "$m_missing" ] || return 0
+  [ -z "$m_missing" ] || add ABOVE "$m_missing"
+}
+
+# make_directories: those above the files, and of the state directory's those in SHELVES, which nobody else can see.
+# The former are remembered, so that a failure leaves no empty one: clients would read it in place of one further
+# down their list.
+SHELVES=
+make_directories() {
+  ABOVE=
+  each_write above
+  [ -n "$ABOVE$SHELVES" ] || return 0
   IFS=$NL
   # shellcheck disable=SC2086 # split at newlines only, and globbing is off
-  set -- $m_missing
-  IFS=' 	
-'
+  set -- $ABOVE $SHELVES
   m_failed=
-  m_said=$(mkdir -m 755 "$@" 2>&1) || m_failed=yes
-  for m_part; do
-    [ -d "$m_part" ] || break
+  # shellcheck disable=SC2174 # each that is missing is named
+  m_said=$(mkdir -p -m 755 "$@" 2>&1) || m_failed=yes
+  for m_part in $ABOVE; do
+    [ -d "$m_part" ] || continue
     MADE=$m_part${MADE:+$NL$MADE}
     relabel "$m_part" "$m_part"
     durable "${m_part%/*}/"
   done
-  [ -z "$m_failed" ] || fail_io "$m_part" "$m_said"
+  IFS=' 	
+'
+  [ -n "$m_failed" ] || return 0
+  for m_part; do
+    [ -d "$m_part" ] || break
+  done
+  fail_io "$m_part" "$m_said"
 }
 
 # relabel FILE AS: the SELinux label that AS should have, where SELinux is on.
@@ -91,7 +154,7 @@ relabel() {
 
 discard() {
   IFS=$NL
-  for x_path in ${TEMPS-}; do rm -f "$x_path"; done
+  for x_path in $TEMPS; do rm -f "$x_path"; done
   for x_path in ${MADE-}; do rmdir "$x_path" 2>/dev/null; done
   IFS=' 	
 '
@@ -102,8 +165,6 @@ discard() {
 back_up() {
   get "f_real_$1"
   b_path=$GOT
-  b_dir=${b_path%/*}
-  shelves "/absent$b_dir" "/intent$b_dir" "/record$b_dir" /due
   get "f_runtime_$1"
   get "r_name_$GOT"
   if ! [ -f "$STATE/due/$GOT" ] || ! { [ -f "$STATE/previous$b_path" ] || [ -f "$STATE/absent$b_path" ]; }; then
@@ -124,13 +185,17 @@ back_up() {
   # The staged file is the intent. One that a killed run has left may be all that tells whose the file in
   # place is, and is never half there.
   if [ -e "$STATE/intent$b_path" ]; then
-    shelve "$b_dir/.certkit-$N-$1" "$STATE/intent$b_path"
-  else
-    get "f_content_$1"
-    get "blob_$GOT"
-    write_out "$STATE/intent$b_path" "$GOT"
-    durable "$STATE/intent$b_path"
+    shelve "${b_path%/*}/.certkit-$N-$1" "$STATE/intent$b_path"
+    return
   fi
+  # Where nothing is in place, nobody has to be told whose that is while the record changes.
+  b_shelf=intent
+  get "f_state_$1"
+  [ "$GOT" != none ] || b_shelf=record
+  get "f_content_$1"
+  get "blob_$GOT"
+  write_out "$STATE/$b_shelf$b_path" "$GOT"
+  durable "$STATE/$b_shelf$b_path"
 }
 
 gone() { [ ! -e "$1" ] || rm -f "$1"; }
@@ -186,7 +251,7 @@ commit() {
     get "f_absent_$t_n"
     if [ -n "$GOT" ]; then
       rm -f "$STATE/record$t_path" "$STATE/intent$t_path"
-    else
+    elif [ -e "$STATE/intent$t_path" ]; then
       mv -f "$STATE/intent$t_path" "$STATE/record$t_path"
     fi
   done

@@ -58,7 +58,7 @@ answering() {
     [ $? -ne 1 ] || return 1
   fi
   get "r_version_$1"
-  SAID=$(call 20 "$GOT" 2>/dev/null) || return 1
+  SAID=$(INSTEAD='exec' && call 20 "$GOT" 2>/dev/null) || return 1
   # Where nobody answers, some clients print the rest of the line all the same.
   case $SAID in '' | '|'*) return 1 ;; esac
 }

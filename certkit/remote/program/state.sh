@@ -5,7 +5,13 @@
 # rollback installs, and what passes for certkit's own; a closed door now does not undo that.
 state_ready() {
   [ ! -L "$STATE" ] || fail state "$STATE" 'a symlink'
-  shelves ''
+  if [ ! -d "$STATE" ]; then
+    umask 077
+    s_said=$(mkdir -p "$STATE" 2>&1) || fail_io "$STATE" "$s_said"
+    umask 022
+    # shellcheck disable=SC3067 # see below
+    [ ! -O "$STATE" ] || return 0
+  fi
   s_text=$(ls -ldn "$STATE" 2>/dev/null)
   # shellcheck disable=SC2086 # split on purpose; the path comes last
   set -- $s_text
@@ -23,13 +29,12 @@ state_ready() {
 lock() {
   state_ready
   l_left=$1
-  clock
-  l_who="${O_OPERATOR:-${SUDO_USER:-$ME}} since $STAMP"
+  l_who=${O_OPERATOR:-${SUDO_USER:-$ME}}
   if has flock; then
     write_out "$STATE/lock" '' -a
     exec 9>>"$STATE/lock"
     until flock -n 9; do
-      [ "$l_left" -gt 0 ] || fail locked "$STATE/lock" "$(cat "$STATE/lock" 2>/dev/null)"
+      [ "$l_left" -gt 0 ] || locked "$(cat "$STATE/lock" 2>/dev/null)"
       l_left=$((l_left - 1))
       sleep 1
     done
@@ -38,6 +43,7 @@ lock() {
     return 0
   fi
   IFS= read -r l_boot 2>/dev/null </proc/sys/kernel/random/boot_id || l_boot=
+  l_who="$l_who since $(stamp)"
   # Some phases run in a subshell, where $$ is its parent.
   l_pid=$(exec sh -c 'echo "$PPID"')
   until l_said=$(ln -s "$l_pid $l_boot $l_who" "$STATE/lock.link" 2>&1); do
@@ -62,6 +68,15 @@ lock() {
   done
   LOCKED=symlink
 }
+
+# locked HOLDER: whose writing of the file also tells since when; nobody else writes there.
+locked() {
+  l_since=$(stamp -r "$STATE/lock" 2>/dev/null) || l_since=
+  fail locked "$STATE/lock" "$1${1:+${l_since:+ since $l_since}}"
+}
+
+# stamp [-r FILE]: now, or when the file was written.
+stamp() { date -u "$@" +%Y-%m-%dT%H:%M:%SZ; }
 
 # durable PATH: on disk, not only in memory; by one process for all that was named since, where it is
 # said to be LATER.

@@ -167,11 +167,12 @@ survey() {
 main() {
   load
   whoami_here
-  if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID $(date -u +%s)"; fi
+  if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID"; fi
   find_runtimes
   drop_foreign_runtimes
   left_overs
   each_runtime tell
+  tell_clock
   each_runtime survey
   IFS=$NL
   for main_user in $USERS; do

@@ -69,7 +69,8 @@ case "$*" in
   *'{{.ServerVersion}}|'*)
     n=0
     [ ! -f /state/containers ] || while read -r _; do n=$((n+1)); done </state/containers
-    echo "$(cat /state/version)|$n|0|false|{\"IndexConfigs\":{}}" ;;
+    time=$(cat /state/time 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%S.123456789Z)
+    echo "$(cat /state/version)|$n|0|false|$time|{\"IndexConfigs\":{}}" ;;
   *RegistryConfig*) echo '{"IndexConfigs":{}}' ;;
   *RepoDigests*) cat /state/digests ;;
   *'{{.Id}}'*) for last; do :; done; grep -qxF "$last" /state/present ;;

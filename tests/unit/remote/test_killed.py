@@ -99,6 +99,32 @@ def test_placing(shell: str, make_host: Callable[..., Any], tried: Counter[str])
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+@pytest.mark.parametrize("before", ["new", "gone"])
+def test_placing_where_nothing_is(
+    shell: str, before: str, make_host: Callable[..., Any], tried: Counter[str]
+) -> None:
+    """The record is written at once there: nobody else's file can be taken for certkit's."""
+    host = make_host(shell)
+    if before == "gone":
+        host.run(program.place(wanted(OLD)))
+        host.run(program.restart(wanted(OLD).runtimes[0]))
+        host.at(f"/etc/docker/{FOLDER}/ca.crt").unlink()
+    else:
+        host.at("/var/lib/certkit").mkdir()
+    number = host.load(program.place(wanted(NEW)))
+    host.steps(_KEEP)
+    for snap in played(host, tried, number, _AFRESH, f"run {number}\n"):
+        seen = snap / "seen" / FOLDER / "ca.crt"
+        assert not seen.exists() or seen.read_bytes() == NEW, snap.name
+        assert certificate(snap, "then") == NEW, snap.name
+        path = f"etc/docker/{FOLDER}/ca.crt"
+        assert (snap / "memory/record" / path).read_bytes() == NEW, snap.name
+        assert not (snap / "memory/intent" / path).exists(), snap.name
+        assert (snap / "memory/absent" / path).exists(), snap.name
+        assert (snap / "memory/due/docker").exists(), snap.name
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
 @pytest.mark.parametrize(("new", "stands"), [(NEW, NEW), (BAD, OLD)], ids=["good", "rolled back"])
 def test_restarting(
     shell: str, new: bytes, stands: bytes, make_host: Callable[..., Any], tried: Counter[str]

@@ -21,7 +21,7 @@ from certkit.runtimes.state import HostState, RuntimeChoice
 NONCE = "0123456789abcdef"
 REFERENCE = "registry.lab:5000"
 PAM = ("auth", "account", "session", "password")
-OWN = ("start 0 1", "runtime docker", "daemon 1", "of docker")
+OWN = ("start 0", "clock =1", "runtime docker", "daemon 1", "of docker")
 ANN = ("nesting ann", "nested ann", f"runtime {PER_USER} ann", f"of {PER_USER}", "end nested 0")
 
 
@@ -102,7 +102,7 @@ def test_a_run_that_never_began_is_that_users() -> None:
 
 def test_an_error_of_root_is_the_hosts() -> None:
     with pytest.raises(HostError):
-        told("start 0 1", f"error symlink {hexed('/etc/docker/certs.d')} .", "end 1")
+        told("start 0", f"error symlink {hexed('/etc/docker/certs.d')} .", "end 1")
 
 
 def rootless(host: Any, *, socket: bool) -> None:

@@ -69,7 +69,12 @@ def test_place_round_trip(
 ) -> None:
     path = "/certs.d/" + "".join(mark for mark in path if not 0xD800 <= ord(mark) < 0xE000)
     told = [
-        *("start 0 1700000000", f"runtime docker {user}".strip(), f"version {hexed('26.1.5')}"),
+        *(
+            "start 0",
+            "clock =1700000000",
+            f"runtime docker {user}".strip(),
+            f"version {hexed('26.1.5')}",
+        ),
         *("daemon 1", f"running {running}", "live 0", "of docker", "due"),
         f"file changed owner,content {hexed(path)}",
         *([f"previous {previous.hex()}."] if previous is not None else []),
@@ -118,9 +123,17 @@ def test_clean_leaves_nothing_that_moves_a_cursor(text: str) -> None:
         (b"", ErrorKind.SHELL, "POSIX shell"),
         (b"This account is \x1b[31mnot available.\n", ErrorKind.SHELL, "not available"),
         (b"READY-" + NONCE.encode(), ErrorKind.SHELL, "nothing was done"),
-        (answer("start 0 1"), ErrorKind.SHELL, "before its last line"),
+        (answer("start 0"), ErrorKind.SHELL, "before its last line"),
         (answer("end 0"), ErrorKind.INTERNAL, "missing"),
-        (answer("start 0 1", "end nested 0"), ErrorKind.SHELL, "before its last line"),
+        (answer("start 0", "end 0"), ErrorKind.INTERNAL, "missing"),
+        (answer("clock =1", "end 0"), ErrorKind.INTERNAL, "missing"),
+        (answer("start 0", "clock =soon", "end 0"), ErrorKind.INTERNAL, "not a number"),
+        (
+            answer("start 0", "clock =2026-99-30T16:40:00Z", "end 0"),
+            ErrorKind.INTERNAL,
+            "not a moment",
+        ),
+        (answer("start 0", "end nested 0"), ErrorKind.SHELL, "before its last line"),
     ],
 )
 def test_broken_answers(stdout: bytes, kind: ErrorKind, words: str) -> None:
@@ -131,10 +144,22 @@ def test_broken_answers(stdout: bytes, kind: ErrorKind, words: str) -> None:
     assert "\x1b" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "=1796056800",
+        "=2026-11-30T16:40:00Z",
+        "=2026-11-30T16:40:00.123456789Z",
+        "=2026-11-30T18:10:00.5+01:30",
+    ],
+)
+def test_a_clock_as_date_or_a_daemon_tells_it(told: str) -> None:
+    report = protocol.decode_place(answer("start 0", f"clock {told}", "end 0"), NONCE)
+    assert report.epoch == 1796056800
+
+
 def test_reported_failures_reach_the_user_in_words() -> None:
-    told = answer(
-        "start 0 1", f"error disk_full {hexed('/etc/x')} {hexed('cat: No space')}", "end 1"
-    )
+    told = answer("start 0", f"error disk_full {hexed('/etc/x')} {hexed('cat: No space')}", "end 1")
     with pytest.raises(HostError) as caught:
         protocol.decode_place(told, NONCE)
     assert caught.value.kind is ErrorKind.DISK_FULL

@@ -192,7 +192,7 @@ LIES = [
     ("runtime docker", "daemon 1", "of docker", f"place {CA.encode().hex()}.", "own"),
     ("of docker", "due"),
     ("of docker", f"place {CA.encode().hex()}."),
-    ("start 0 17", "of docker", f"left {CA.encode().hex()}."),
+    ("start 0", "clock =17", "of docker", f"left {CA.encode().hex()}."),
     ("nested ann", "runtime docker"),
     ("error absent . .",),
     (f"runtime {PER_USER} ann", "running lots"),
@@ -202,7 +202,7 @@ LIES = [
 
 @pytest.mark.parametrize("lies", LIES)
 def test_a_lying_user_speaks_for_no_other_runtime(lies: tuple[str, ...]) -> None:
-    own = ("start 0 1700000000", "runtime docker", "daemon 0", "of docker")
+    own = ("start 0", "clock =1700000000", "runtime docker", "daemon 0", "of docker")
     ann = ("nesting bob", "nested bob", f"runtime {PER_USER} bob", f"of {PER_USER}")
     lines = [*own, "nesting ann", "nested ann", *lies, "end nested 0", *ann, "end nested 0"]
     told = "".join(f"aabbccdd {line}\n" for line in [*lines, "end 0"]).encode()
