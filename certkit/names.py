@@ -9,8 +9,7 @@ parsed once, here, and everything after that carries the parsed value.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from certkit.hostnames import (
     display_label,
@@ -29,8 +28,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 DEFAULT_PORT = 443
 
 
-@dataclass(frozen=True, order=True)
-class SubjectName:
+class SubjectName(NamedTuple):
     """One subject alternative name, normalised.
 
     Attributes:
@@ -103,8 +101,7 @@ class SubjectName:
         return self.text
 
 
-@dataclass(frozen=True, order=True)
-class RegistryReference:
+class RegistryReference(NamedTuple):
     """A registry as image names write it: ``host``, ``host:port`` or ``[IPv6]:port``.
 
     An IPv6 address is compressed (RFC 5952). Docker looks the trust up under the reference byte

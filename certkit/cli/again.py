@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from shlex import quote
 from typing import Any, NamedTuple, TypeVar
@@ -36,8 +36,7 @@ _COMMAND = re.compile(r"(?<![\w./-])certkit ([a-z-]+)(?: ([a-z-]+))?")
 _REGISTRY = r" (?!-)[^\s,;()`]*[.:][^\s,;()`]*[^\s,;()`.:]"
 
 
-@dataclass(frozen=True)
-class Again:
+class Again(NamedTuple):
     """What a run was given, to be said again.
 
     Attributes:
@@ -85,7 +84,7 @@ class Again:
         return "".join(reversed([*parts, text[:end]]))
 
     def told(self, one: T) -> T:
-        """Return what is reported, a dataclass or several, with its cures and hints completed."""
+        """Return what is reported, a record or several, with its cures and hints completed."""
         told: T = self._told(one) if self else one
         return told
 
@@ -117,7 +116,7 @@ class Again:
                 new = self.completed(old) if name in _TOLD else self._told(old)
                 if new is not old:
                     changed[name] = new
-            return replace(one, **changed) if changed else one
+            return _with(one, changed) if changed else one
         return one
 
 
@@ -166,5 +165,11 @@ def _known(first: str, second: str) -> _Known | None:
 
 @cache
 def _parts(kind: type) -> tuple[str, ...]:
-    """Return the names of a dataclass's fields; none of anything else."""
-    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else ()
+    """Return the names of a record's fields; none of anything else."""
+    if is_dataclass(kind):
+        return tuple(one.name for one in fields(kind))
+    return getattr(kind, "_fields", ()) if issubclass(kind, tuple) else ()
+
+
+def _with(one: Any, changed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a record of any kind
+    return one._replace(**changed) if hasattr(one, "_replace") else replace(one, **changed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -36,7 +35,7 @@ def distribute(
     from certkit.operations import distributing
 
     session = Session(flags, yes=how.yes)
-    wanted = replace(how.distribution, retire_insecure=retire_insecure)
+    wanted = how.distribution._replace(retire_insecure=retire_insecure)
     report = distributing.distribute(session, wanted)
     option = "--retire-insecure" if retire_insecure else ""
     session.show(report, next_steps(session, report, option))

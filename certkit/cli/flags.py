@@ -1,6 +1,7 @@
-"""The options of the commands for many hosts, in groups; see `certkit.cli.grouped`."""
+"""The options of the commands for many hosts, in groups; see `certkit.cli.grouped`.
 
-from __future__ import annotations
+Annotations are not postponed here: as text, every option would be compiled anew at each start.
+"""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -257,7 +258,7 @@ class SpreadFlags:
     ] = False
 
     @property
-    def distribution(self) -> Distribution:
+    def distribution(self) -> "Distribution":
         """The same, as an operation takes it."""
         from certkit.operations.distributing import Distribution
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,7 +52,7 @@ def inventory(
     chosen: Sequence[Host]
     chosen = [_one(found, host)] if host is not None else _listed(found, flags.limit, flags.exclude)
     check_runtimes(chosen)
-    found = replace(found, warnings=(*found.warnings, *missing_identities(chosen)))
+    found = found._replace(warnings=(*found.warnings, *missing_identities(chosen)))
     _warn(found)
     if output is DocumentOutput.JSON:
         say_json(document(found, chosen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from certkit.cli.words import say_plain
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from certkit.operations.serving import Service
 
 
-def next_steps(session: Session, report: FleetReport, option: str = "") -> list[str]:
-    """Return the commands worth running now, ready to paste.
+def next_steps(session: Session, report: FleetReport, option: str = "") -> Iterator[str]:
+    """Yield the commands worth running now, ready to paste; found out where they are shown.
 
     Args:
         session: The run.
@@ -27,22 +28,22 @@ def next_steps(session: Session, report: FleetReport, option: str = "") -> list[
 
         cures = {one.cure for host in report.hosts for one in host.every_finding}
         heals = map(session.again, (RETIRE, "certkit distribute"))
-        return [one for one in heals if one in cures][:1]
-    if report.check:
-        return [again] if Outcome.WOULD_CHANGE in outcomes else []
-    if report.interrupted:
-        return [f"{again} --resume"]
-    if outcomes & (FAILURES | {Outcome.SKIPPED}) and any(host.error for host in report.hosts):
-        return [f"{again} --retry-failed"]
-    if report.command == "remove":
-        return []
-    return [session.again("certkit verify")] if report.hosts else []
+        yield from [one for one in heals if one in cures][:1]
+    elif report.check:
+        if Outcome.WOULD_CHANGE in outcomes:
+            yield again
+    elif report.interrupted:
+        yield f"{again} --resume"
+    elif outcomes & (FAILURES | {Outcome.SKIPPED}) and any(host.error for host in report.hosts):
+        yield f"{again} --retry-failed"
+    elif report.hosts and report.command != "remove":
+        yield session.again("certkit verify")
 
 
-def then_look(session: Session, put: Service) -> list[str]:
-    """Return the command worth running once a pair is served."""
-    look = f"certkit registry status {put.report.registry}"
-    return [session.again(look)] if put.served else []
+def then_look(session: Session, put: Service) -> Iterator[str]:
+    """Yield the command worth running once a pair is served."""
+    if put.served:
+        yield session.again(f"certkit registry status {put.report.registry}")
 
 
 def tell_of(session: Session, put: Service) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -221,8 +221,8 @@ class Session:
     def show(
         self,
         report: FleetReport,
-        next_steps: Sequence[str],
-        table: Callable[[Console, FleetReport, Sequence[str]], None] = show_report,
+        next_steps: Iterable[str],
+        table: Callable[[Console, FleetReport, Iterable[str]], None] = show_report,
         line: Callable[[FleetReport], str] = summary_line,
     ) -> None:
         """Print the report as it was asked for.
@@ -251,8 +251,7 @@ class Session:
         return typer.Exit(report.exit_code.value)
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """What a run needs while it goes on; see `certkit.operations.run.Running`."""
 
     connector: Connector

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from certkit.fleet.report import HostResult
 
 
-@dataclass(frozen=True)
-class PhaseStarted:
+class PhaseStarted(NamedTuple):
     """A phase begins: ``place``, ``restart`` or ``verify``; `hosts` is how many it covers."""
 
     phase: str
     hosts: int
 
 
-@dataclass(frozen=True)
-class WaveStarted:
+class WaveStarted(NamedTuple):
     """A wave of restarts begins; wave 0 is the canary."""
 
     wave: int
@@ -25,16 +22,14 @@ class WaveStarted:
     hosts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class HostAdvanced:
+class HostAdvanced(NamedTuple):
     """A host is through a phase, but not yet finished."""
 
     name: str
     phase: str
 
 
-@dataclass(frozen=True)
-class HostRetrying:
+class HostRetrying(NamedTuple):
     """A host failed for a passing reason and is tried again after `delay` seconds."""
 
     name: str
@@ -43,15 +38,13 @@ class HostRetrying:
     delay: float
 
 
-@dataclass(frozen=True)
-class HostFinished:
+class HostFinished(NamedTuple):
     """A host is finished, for better or worse."""
 
     result: HostResult
 
 
-@dataclass(frozen=True)
-class RunStopping:
+class RunStopping(NamedTuple):
     """No new host is started: the failure budget is spent or the operator interrupted."""
 
     reason: str

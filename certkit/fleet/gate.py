@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.stop import Stop
@@ -28,7 +27,6 @@ _Secrets = tuple[Secret | None, ...]
 _TICK = 0.2
 
 
-@dataclass
 class _Line:
     """The hosts that share their passwords, one at a time until one was let in.
 
@@ -39,10 +37,11 @@ class _Line:
         waiting: In the order they came.
     """
 
-    proven: bool = False
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    holder: Turn | None = None
-    waiting: list[Turn] = field(default_factory=list)
+    def __init__(self, *, proven: bool = False) -> None:
+        self.changed = threading.Condition()
+        self.proven = proven
+        self.holder: Turn | None = None
+        self.waiting: list[Turn] = []
 
 
 class StoppedInLine(HostError):  # noqa: N818 - named for what happened, as in reports

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from certkit.fleet.gate import Turn
@@ -68,7 +68,7 @@ class Job:
 
     def amend(self, index: int, **changes: object) -> None:
         """Change what is known of one runtime."""
-        self.runtimes[index] = replace(self.runtimes[index], **changes)  # type: ignore[arg-type]
+        self.runtimes[index] = self.runtimes[index]._replace(**changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

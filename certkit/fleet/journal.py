@@ -12,10 +12,10 @@ import json
 import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import platformdirs
 
@@ -53,8 +53,7 @@ def payload_digest(state: HostState, extra: str = "") -> str:
     return hashlib.sha256(f"{extra}\0{text}".encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class PastRun:
+class PastRun(NamedTuple):
     """What is known of an earlier run.
 
     Attributes:
@@ -74,7 +73,6 @@ class PastRun:
         return name in self.planned and name not in self.done
 
 
-@dataclass
 class RunJournal:
     """Records one run; a watcher of its events.
 
@@ -84,10 +82,13 @@ class RunJournal:
         carried: Hosts that an earlier run had done and that this one leaves out.
     """
 
-    path: Path
-    digests: Mapping[str, str]
-    carried: frozenset[str] = frozenset()
-    _descriptor: int = field(default=-1, repr=False)
+    def __init__(
+        self, path: Path, digests: Mapping[str, str], carried: frozenset[str], descriptor: int
+    ) -> None:
+        self.path = path
+        self.digests = digests
+        self.carried = carried
+        self._descriptor = descriptor
 
     @classmethod
     def begin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from certkit.fleet.job import Job, RunOptions
 from certkit.fleet.policy import stopped_by
@@ -12,8 +13,7 @@ from certkit.inventory.model import Host, RestartPolicy
 from certkit.runtimes.state import HostState
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """One host, what it should look like, and when its daemons may be restarted."""
 
     host: Host
@@ -21,8 +21,7 @@ class Target:
     policy: RestartPolicy = "changed"
 
 
-@dataclass(frozen=True)
-class RestartPlan:
+class RestartPlan(NamedTuple):
     """What the restarts that are due would do; told to the operator before the first.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certkit.inventory.model import Host, RestartPolicy, Settings
 from certkit.remote.report import RuntimeReport
@@ -12,8 +12,7 @@ MEANWHILE = "no restart is due any more: another run, or somebody by hand, saw t
 STOPPED = "its daemon did not answer and was left alone; it reads the trust when it is started"
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What happens to one runtime's daemon.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certkit.errors import ErrorKind, ExitCode, HostError
 
@@ -30,8 +30,7 @@ class Outcome(str, Enum):
 FAILURES = frozenset({Outcome.FAILED, Outcome.UNREACHABLE, Outcome.ROLLED_BACK})
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Why a host failed, as it stands in a report."""
 
     kind: ErrorKind
@@ -44,8 +43,7 @@ class Problem:
         return cls(error.kind, error.message, error.hint)
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """What one leg-by-leg verification of one reference showed (``certkit verify``).
 
     Attributes:
@@ -68,8 +66,7 @@ class Proof:
     served: str = ""
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How one runtime stands (``certkit status``).
 
     Attributes:
@@ -91,8 +88,7 @@ class Standing:
     free: int | None = None
 
 
-@dataclass(frozen=True)
-class RuntimeResult:
+class RuntimeResult(NamedTuple):
     """One runtime on one host, as reported."""
 
     name: str
@@ -105,8 +101,7 @@ class RuntimeResult:
     standing: Standing | None = None
 
 
-@dataclass(frozen=True)
-class HostResult:
+class HostResult(NamedTuple):
     """One host, finished.
 
     Attributes:
@@ -131,8 +126,7 @@ class HostResult:
         return tuple(dict.fromkeys(found))
 
 
-@dataclass(frozen=True)
-class BundleEntry:
+class BundleEntry(NamedTuple):
     """One authority of the bundle that the run put in place."""
 
     sha256: str
@@ -182,12 +176,12 @@ class FleetReport:
             "command": self.command,
             "registry": self.registry,
             "check": self.check,
-            "bundle": [vars(entry) for entry in self.bundle],
+            "bundle": [entry._asdict() for entry in self.bundle],
             "hosts": [host_to_json(host) for host in self.hosts],
             "summary": self.summary,
         }
         if self.server is not None:
-            document["server"] = vars(self.server)
+            document["server"] = self.server._asdict()
         return document
 
 

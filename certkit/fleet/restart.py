@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.crew import Crew
@@ -73,7 +73,7 @@ class _Restart:
                 return self._resume(connection)
             done = self._restart(connection)
             if done.reason == "done" and _is_another(self._look(connection)):
-                return replace(done, reason="replaced")
+                return done._replace(reason="replaced")
             return done
         except HostError as error:
             self.lost = self.lost or error.retryable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from certkit.errors import ErrorKind, HostError
 from certkit.fleet.diff import runtime_diff
@@ -92,7 +91,7 @@ def left_problem(report: RuntimeReport) -> Problem | None:
     if report.problem is None:
         return None
     told = Problem.of(report.problem)
-    return replace(told, message=f"{shown_name(report)}: {told.message}")
+    return told._replace(message=f"{shown_name(report)}: {told.message}")
 
 
 def shown_name(report: RuntimeReport) -> str:

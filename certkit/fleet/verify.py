@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from certkit.errors import ErrorKind, HostError
@@ -239,7 +239,7 @@ def _second(
         return
     problem = _first_problem(job)
     if problem is not None:
-        problem = replace(problem, message=f"{problem.message} (by digest)")
+        problem = problem._replace(message=f"{problem.message} (by digest)")
     crew.finish(job, Outcome.FAILED if problem else Outcome.UNCHANGED, problem)
 
 

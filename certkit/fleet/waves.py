@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from certkit.errors import InputError
 
@@ -13,8 +13,7 @@ _T = TypeVar("_T")
 _SIZE = re.compile(r"(\d{1,6})(%?)", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """A number of hosts: so many, or so many percent of all.
 
     Attributes:

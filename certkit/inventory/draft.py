@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from certkit.inventory.model import InventoryFormat, Settings
 from certkit.inventory.places import Place
@@ -13,8 +14,7 @@ Layer = dict[str, tuple[Any, Place]]
 """Field, as `certkit.inventory.fields` names it, to its parsed value and where that stands."""
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(NamedTuple):
     """One host before ssh_config, jump hosts and the command line have had their say.
 
     Attributes:
@@ -29,11 +29,10 @@ class Draft:
     place: Place
     layers: tuple[Layer, ...] = ()
     groups: tuple[str, ...] = ()
-    vars: Mapping[str, Any] = field(default_factory=dict)
+    vars: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryHostDraft:
+class RegistryHostDraft(NamedTuple):
     """``registry_host:`` as it was read, before the machine is settled.
 
     Attributes:
@@ -46,7 +45,7 @@ class RegistryHostDraft:
     place: Place
     machine: str | Layer
     machine_place: Place
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any]
 
 
 @dataclass(slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from certkit.inventory.model import Host, InventoryFormat, Settings
 
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from certkit.inventory.registry_host import RegistryHost
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(NamedTuple):
     """All that was understood of one inventory.
 
     Attributes:
@@ -29,7 +27,7 @@ class Inventory:
     hosts: tuple[Host, ...]
     registry: str | None = None
     aliases: tuple[str, ...] = ()
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = Settings()
     registry_host: RegistryHost | None = None
     warnings: tuple[str, ...] = ()
     path: str = "-"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from certkit.secret import Secret
 
@@ -145,8 +145,7 @@ class Host:
         return f"{address}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the inventory says about the run as a whole; None leaves it to flags and defaults.
 
     Attributes:
@@ -162,8 +161,7 @@ class Settings:
     parallel: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(NamedTuple):
     """The command line's word on logins, stronger than anything an inventory says.
 
     They hold for the hosts themselves. A jump host keeps its own login, as with ``ssh -J``; only

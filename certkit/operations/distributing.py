@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certkit.errors import CertkitError
 from certkit.fleet import distribute as engine
@@ -16,8 +16,7 @@ from certkit.inventory.model import RestartPolicy
 from certkit.operations.run import Run, operator, report_of, targets_of
 
 
-@dataclass(frozen=True)
-class Distribution:
+class Distribution(NamedTuple):
     """How trust is distributed.
 
     Attributes:

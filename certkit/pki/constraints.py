@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -25,8 +25,7 @@ _EVERY: dict[int, Network] = {
 }
 
 
-@dataclass(frozen=True)
-class Permit:
+class Permit(NamedTuple):
     """One ``--permit``: a DNS zone or an address range.
 
     Attributes:
@@ -74,8 +73,7 @@ class Permit:
         return cls(name.text, zone=name.text)
 
 
-@dataclass(frozen=True)
-class Constraints:
+class Constraints(NamedTuple):
     """What an authority may sign, as it stands in its certificate.
 
     Attributes:

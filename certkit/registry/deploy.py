@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from certkit.errors import HostError
 from certkit.fleet.crew import Crew, guarded
@@ -148,7 +148,7 @@ class _Work:
         outcome = Outcome.CHANGED if fresh else Outcome.UNCHANGED
         sights = self._look_around(connection, report)
         problem = not_seen(sights, self.reference, self.pair.sha256)
-        runtime = replace(runtime, notes=(*runtime.notes, *self._notes(sights)))
+        runtime = runtime._replace(notes=(*runtime.notes, *self._notes(sights)))
         # Where placing is all that was asked, what is served is told, not judged.
         if problem is None or self.server.run == "files":
             if fresh and self._ask(connection, "settle").result == "none":

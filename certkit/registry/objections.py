@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from certkit.errors import ErrorKind
 from certkit.fleet.report import Problem
@@ -96,4 +95,4 @@ def after(problem: Problem, back: DeployReport) -> Problem:
         came = "not all of what was there before could be put back: it is kept on the host"
         cure = "see to the host's disk, and to its container engine; the same command tries again"
     hint = f"{cure}; {problem.hint}" if cure else problem.hint
-    return replace(problem, message=f"{problem.message}; {came}", hint=hint)
+    return problem._replace(message=f"{problem.message}; {came}", hint=hint)

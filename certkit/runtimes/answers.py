@@ -7,19 +7,17 @@ The texts are Go's, OpenSSL's and the clients' own (facts: observed with dockerd
 from __future__ import annotations
 
 import functools
+import ipaddress
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from certkit.errors import ErrorKind
 from certkit.names import RegistryReference
-from certkit.runtimes.daemon_json import lies_in
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What an answer shows.
 
     Attributes:
@@ -248,6 +246,14 @@ def insecure_note(runtime: str, reference_text: str, said: str) -> str:
     except Exception:  # noqa: BLE001 - a certs_dir of the operator's may end in anything
         return ""
     return unproven(runtime, reference, said)
+
+
+def lies_in(address: str, network: str) -> bool:
+    """Whether an address lies in a network; not where either of them is none."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def _docker_insecure(reference: RegistryReference, said: str, addresses: Sequence[str]) -> str:

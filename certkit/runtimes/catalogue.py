@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 
 from certkit.errors import InputError
@@ -53,7 +52,7 @@ def desired_state(
     check_names(choice.runtimes)
     chosen = tuple(dict.fromkeys(choice.runtimes))
     automatic = AUTO in chosen or not chosen
-    plain = replace(choice, service=None, certs_dir=None, restart_command=None)
+    plain = choice._replace(service=None, certs_dir=None, restart_command=None)
     runtimes = tuple(
         describe(
             tuple(dict.fromkeys(references)),

@@ -92,14 +92,6 @@ def is_network(entry: str) -> bool:
     return True
 
 
-def lies_in(address: str, network: str) -> bool:
-    """Whether an address lies in a network; not where either of them is none."""
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
-
-
 def _bare(entry: str) -> str:
     scheme, mark, rest = entry.partition("://")
     return rest if mark and scheme.lower() in _SCHEMES else entry

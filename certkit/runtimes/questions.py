@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from certkit.runtimes.state import RuntimeState
 
@@ -27,8 +26,7 @@ _REGISTERED = 'if [ "$1" -nt "$2" ]; then echo yes; else echo no; fi'
 _PROXIES = "env | grep -i -E '^(https?|all|no)_proxy='; :"
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """One thing to ask.
 
     Attributes:

@@ -7,14 +7,13 @@ makes a host look like it; `export` renders the same data for other engines. Not
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 ServiceScope = Literal["system", "snap", "user"]
 EvidenceKind = Literal["command", "path", "user-path"]
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One sign that a runtime is present on a host; any one sign is enough.
 
     Attributes:
@@ -145,8 +144,7 @@ class RuntimeState:
         return any(sign.kind == "user-path" for sign in self.detect)
 
 
-@dataclass(frozen=True)
-class RuntimeChoice:
+class RuntimeChoice(NamedTuple):
     """What the operator said of a host's runtimes, in the inventory or on the command line.
 
     Attributes:

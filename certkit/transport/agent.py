@@ -11,8 +11,8 @@ import os
 import socket
 import struct
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from certkit.transport.hostkeys.certificate import blob_type
 from certkit.transport.without_invoke import paramiko
@@ -25,8 +25,7 @@ _LARGEST_REPLY = 4 * 1024 * 1024
 _LIST_SECONDS, _SIGN_SECONDS = 5.0, 60.0
 
 
-@dataclass(frozen=True)
-class AgentKey:
+class AgentKey(NamedTuple):
     """A key that the agent holds.
 
     Attributes:

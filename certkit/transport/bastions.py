@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from certkit.errors import ErrorKind, HostError
 from certkit.inventory.model import Host
@@ -29,13 +28,13 @@ _PAUSE, _PAUSE_AT_MOST = 0.5, 5.0
 OpenClient = Callable[[Host, tuple[Host, ...]], Client]
 
 
-@dataclass
 class _Shared:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    client: Client | None = None
-    failure: HostError | None = None
-    failed_at: float = 0.0
-    pause: float = 0.0
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.client: Client | None = None
+        self.failure: HostError | None = None
+        self.failed_at = 0.0
+        self.pause = 0.0
 
 
 class Bastions:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from certkit.inventory.model import Host
 from certkit.remote.exchange import Exchange
@@ -12,8 +11,7 @@ from certkit.remote.exchange import Exchange
 BeforeLogin = Callable[[], None]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back from one exchange.
 
     Attributes:

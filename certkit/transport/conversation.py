@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from certkit.errors import ErrorKind, HostError
@@ -53,19 +52,19 @@ class Process(Protocol):
         """
 
 
-@dataclass
 class Conversation:
     """What was heard of one process so far."""
 
-    process: Process
-    exchange: Exchange
-    deadline: float
-    ended: bool = False
-    ready: bool = False
-    _stdout: bytearray = field(default_factory=bytearray)
-    _stderr: bytearray = field(default_factory=bytearray)
-    _heard: int = 0
-    _searched: int = 0
+    def __init__(self, process: Process, exchange: Exchange, deadline: float) -> None:
+        self.process = process
+        self.exchange = exchange
+        self.deadline = deadline
+        self.ended = False
+        self.ready = False
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self._heard = 0
+        self._searched = 0
 
     def listen(self, seconds: float) -> bool:
         """Take in what comes within `seconds`; return whether anything came."""

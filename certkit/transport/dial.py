@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from certkit.errors import HostError
 from certkit.transport import faults
@@ -16,19 +16,18 @@ from certkit.transport.watchdog import Watchdog
 _DNS_TRIES = 3
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """One result of a lookup, as socket.connect takes it."""
 
     family: int
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
 
 
-@dataclass
 class _Lookup:
-    done: threading.Event = field(default_factory=threading.Event)
-    found: list[Address] = field(default_factory=list)
-    error: socket.gaierror | None = None
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.found: list[Address] = []
+        self.error: socket.gaierror | None = None
 
 
 def resolve(address: str, port: int, deadline: float, dog: Watchdog) -> list[Address]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from certkit.inventory.model import Host
 from certkit.transport.agent import Agent, Agents, AgentSigner
@@ -36,8 +37,7 @@ class Offer:
     source: str
 
 
-@dataclass(frozen=True)
-class Offers:
+class Offers(NamedTuple):
     """The keys to try, and why others are not among them.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 
 from certkit.errors import ErrorKind, HostError
@@ -26,15 +25,15 @@ class _Reply(Enum):
     NOT_SO = "this way of logging in is not offered"
 
 
-@dataclass
 class _Attempts:
     """What was tried on one connection, for the message at the end."""
 
-    offered: list[str] = field(default_factory=list)
-    allowed: list[str] = field(default_factory=list)
-    passed_one: bool = False
-    password_refused: bool = False
-    asked_more: bool = False
+    def __init__(self) -> None:
+        self.offered: list[str] = []
+        self.allowed: list[str] = []
+        self.passed_one = False
+        self.password_refused = False
+        self.asked_more = False
 
 
 def log_in(client: Client, host: Host, offers: Offers) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from certkit.secret import Secret
 
@@ -25,8 +24,7 @@ STDERR_KEPT = 64 * 1024
 OUTPUT_LIMIT = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class ConnectorOptions:
+class ConnectorOptions(NamedTuple):
     """Options of `open_connector`.
 
     Attributes:

@@ -66,6 +66,7 @@ LATER = {
         "certkit.home.keys.keyfile",
         "certkit.inventory.ansible.groups",
         "certkit.inventory.registry_host",
+        "certkit.runtimes.daemon_json",
     ),
 }
 

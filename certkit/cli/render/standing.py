@@ -101,7 +101,7 @@ def found_words(host: HostResult) -> str:
 
 
 def show_standing(
-    console: Console, report: FleetReport, next_steps: Sequence[str], now: datetime
+    console: Console, report: FleetReport, next_steps: Iterable[str], now: datetime
 ) -> None:
     """Show how every host stands.
 

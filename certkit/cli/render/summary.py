@@ -18,7 +18,7 @@ NARROW = 60
 """Columns below which a table becomes lines."""
 
 
-def show_report(console: Console, report: FleetReport, next_steps: Sequence[str] = ()) -> None:
+def show_report(console: Console, report: FleetReport, next_steps: Iterable[str] = ()) -> None:
     """Show how every host ended; hosts that ended alike share a line.
 
     Args:

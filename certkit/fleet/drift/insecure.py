@@ -12,15 +12,8 @@ from certkit.fleet.drift.findings import RETIRE
 from certkit.fleet.report import Problem
 from certkit.names import RegistryReference
 from certkit.remote.report import RuntimeReport, SettingsReport
-from certkit.runtimes.answers import insecure_indexes, unproven
-from certkit.runtimes.daemon_json import (
-    Edit,
-    UnfitError,
-    is_network,
-    lies_in,
-    means,
-    without,
-)
+from certkit.runtimes.answers import insecure_indexes, lies_in, unproven
+from certkit.runtimes.daemon_json import Edit, UnfitError, is_network, means, without
 
 MOST = 64 * 1024
 """Bytes of a file that certkit edits; a larger one is nobody's daemon.json."""

@@ -87,7 +87,6 @@ class _Stanza:
     includes: bool = False
 
 
-@dataclass(slots=True)
 class Stanzas:
     """All stanzas of all files.
 
@@ -96,13 +95,14 @@ class Stanzas:
         own: Those of `OWN` that `own_of` knows for every host.
     """
 
-    dynamic: bool = False
-    own: set[str] = field(default_factory=lambda: set(OWN))
-    _all: list[_Stanza] = field(default_factory=list)
-    _exact: dict[str, list[int]] = field(default_factory=dict)
-    _index: PatternIndex = field(default_factory=PatternIndex)
-    _everywhere: frozenset[int] = frozenset()
-    _specific: set[int] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.dynamic = False
+        self.own = set(OWN)
+        self._all: list[_Stanza] = []
+        self._exact: dict[str, list[int]] = {}
+        self._index = PatternIndex()
+        self._everywhere: frozenset[int] = frozenset()
+        self._specific: set[int] = set()
 
     def open(self, patterns: list[str], *, certain: bool) -> _Stanza:
         """Begin a stanza for these ``Host`` patterns."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from certkit.errors import HostError
 from certkit.inventory.model import Host
@@ -15,8 +15,7 @@ from certkit.transport.hostkeys.known_hosts_file import append_new, default_user
 _GLOBAL_FILES = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What the files say about one host.
 
     Attributes:

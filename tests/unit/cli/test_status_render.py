@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -106,8 +105,8 @@ def test_exit_codes() -> None:
 
 def test_json_fits_the_schema_with_every_kind() -> None:
     every = host("all", *(Finding(kind, "", "m") for kind in KINDS), findings=(MISSING,))
-    nothing = replace(every.runtimes[0], standing=Standing())
-    document = report(*FLEET.hosts, every, replace(every, runtimes=(nothing,))).to_json()
+    nothing = every.runtimes[0]._replace(standing=Standing())
+    document = report(*FLEET.hosts, every, every._replace(runtimes=(nothing,))).to_json()
     validator = Draft202012Validator(SCHEMA)
     validator.validate(document)
     assert document["server"]["subject"] == "CN=leaf"

@@ -24,7 +24,7 @@ from tests.unit.fleet.fakes import FakeFleet, Machine, fleet_of, unreachable, wr
 
 def sharing(fleet: FakeFleet) -> list[Target]:
     secret = Secret("x")
-    return [replace(one, host=replace(one.host, password=secret)) for one in fleet.targets("never")]
+    return [one._replace(host=replace(one.host, password=secret)) for one in fleet.targets("never")]
 
 
 def goes_first(fleet: FakeFleet) -> Machine:

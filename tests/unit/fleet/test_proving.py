@@ -63,8 +63,7 @@ def test_an_old_authority_that_has_ended_does_not_stand_in_the_way(
 
 
 def test_a_host_that_was_not_read_has_no_proof() -> None:
-    lost = replace(
-        host(*trusted(HERE, OLD, NEW)),
+    lost = host(*trusted(HERE, OLD, NEW))._replace(
         outcome=Outcome.UNREACHABLE,
         error=Problem(ErrorKind.TIMEOUT, "did not answer"),
     )
