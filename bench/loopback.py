@@ -13,18 +13,20 @@ import socket
 import subprocess
 import tempfile
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 
 PORT = 22022
 RELAY_PORT = 22023
-HOME = "/var/lib/certkit"
+# What a peer may write to is the host's own, and empty at first.
+HOME = "/var/lib"
 MOUNT_POINTS = ("/etc/docker", HOME, "/run/sshd")
 
 # A login shell that sources a heavy rc file would dominate what is measured, so root logs in to
 # dash with an empty home inside each host's own namespace.
 HOST_SETUP = """
-mount -t tmpfs tmpfs /etc/docker && mount -t tmpfs -o mode=700 tmpfs /var/lib/certkit &&
+mount -t tmpfs tmpfs /etc/docker && mount -t tmpfs -o mode=755 tmpfs /var/lib &&
 mount --bind "$1/passwd" /etc/passwd &&
 mount --bind "$1/bin" /usr/local/sbin &&
 directory=$1 sshd=$2 && shift 2 &&
@@ -33,7 +35,7 @@ exec "$sshd" -D -e -f "$directory/sshd_config" -o PidFile=none "$@"
 
 # Answers at once, as a daemon would; its own work is on no bill here.
 STAND_IN = """#!/bin/sh
-case "$*" in *ServerVersion*) echo '26.1.5|0|0|false|{"IndexConfigs":{}}' ;; esac
+case "$*" in *ServerVersion*) echo '26.1.5|0|0|false|{now}|{{"IndexConfigs":{{}}}}' ;; esac
 """
 
 
@@ -123,6 +125,13 @@ class LoopbackFleet:
         files = [_seen_by(process, path) for process in self._processes]
         return {file.read_bytes() if file.exists() else None for file in files}
 
+    def cpu(self) -> float:
+        """CPU seconds that all sessions of the hosts have taken until now, once they have ended."""
+        deadline = time.monotonic() + 30
+        while any(map(_children, self._processes)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return sum(map(_spent_by_children, self._processes))
+
     def _write_keys_and_config(self) -> None:
         host_key = self.directory / "host_key"
         for path in (self.key, host_key):
@@ -145,8 +154,9 @@ class LoopbackFleet:
         )
         stand_ins = self.directory / "bin"
         stand_ins.mkdir()
+        now = datetime.now(timezone.utc).isoformat()
         for name in ("docker", "dockerd"):
-            (stand_ins / name).write_text(STAND_IN)
+            (stand_ins / name).write_text(STAND_IN.format(now=now))
             (stand_ins / name).chmod(0o755)
         (self.directory / "sshd_config").write_text(
             f"HostKey {host_key}\nAuthorizedKeysFile {authorized}\nStrictModes no\nUsePAM no\n"
@@ -173,6 +183,16 @@ class LoopbackFleet:
 def _seen_by(process: subprocess.Popen[bytes], path: str) -> Path:
     """The path in a host's own mount namespace."""
     return Path(f"/proc/{process.pid}/root{path}")
+
+
+def _children(process: subprocess.Popen[bytes]) -> str:
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+
+
+def _spent_by_children(process: subprocess.Popen[bytes]) -> float:
+    # The name in parentheses may hold blanks; behind it the 14th and 15th are cutime and cstime.
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def _sshd() -> str | None:

@@ -256,7 +256,13 @@ PEERS = (
 
 
 def environment_of(peer: Peer, fleet: LoopbackFleet) -> dict[str, str]:
-    """The peer's variables, with a home of its own so that no run reads the operator's files."""
+    """The peer's variables, with a home of its own so that no run reads the operator's files.
+
+    Where Python is told to write no bytecode, certkit alone would be compiled at each start: pip
+    did that for the peers when they were installed, and does it for whoever installs certkit.
+    """
     home = fleet.directory / "user"
     home.mkdir(exist_ok=True)
-    return {**os.environ, **peer.environment, "HOME": str(home), "CERTKIT_STATE": str(home)}
+    variables = {**os.environ, **peer.environment, "HOME": str(home), "CERTKIT_STATE": str(home)}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables

@@ -41,12 +41,14 @@ SINGLES = 3
 
 @dataclass
 class Figures:
-    """What one peer took: seconds, MB, and round trips for a host."""
+    """What one peer took: seconds, its own and its hosts', MB, and round trips for a host."""
 
     first_wall: float = float("inf")
     first_cpu: float = float("inf")
     again_wall: float = float("inf")
     again_cpu: float = float("inf")
+    first_hosts_cpu: float = float("inf")
+    again_hosts_cpu: float = float("inf")
     single_wall: float = float("inf")
     single_cpu: float = float("inf")
     memory: float = 0.0
@@ -70,15 +72,18 @@ class Bench:
 
     def round(self, peer: Peer) -> None:
         """First run, second run, and one host, that one several times unless the peer is slow."""
-        figures = self.figures[peer.name]
-        costs = [("first", self._first(peer, self._fleet.addresses, PORT))]
-        costs.append(("again", self._run(peer, self._fleet.addresses, PORT)))
+        fleet, figures = self._fleet, self.figures[peer.name]
+        found = []
+        for name, run in ("first", self._first), ("again", self._run):
+            before = fleet.cpu()
+            cost = run(peer, fleet.addresses, PORT)
+            found.append((f"{name}_hosts_cpu", fleet.cpu() - before))
+            found += [(f"{name}_wall", cost.wall), (f"{name}_cpu", cost.cpu)]
         for _ in range(1 if peer.slow else SINGLES):
-            costs.append(("single", self._run(peer, self._fleet.addresses[:1], PORT)))
-        for name, cost in costs:
-            for figure in "wall", "cpu":
-                key = f"{name}_{figure}"
-                setattr(figures, key, min(getattr(figures, key), getattr(cost, figure)))
+            cost = self._run(peer, fleet.addresses[:1], PORT)
+            found += [("single_wall", cost.wall), ("single_cpu", cost.cpu)]
+        for name, seconds in found:
+            setattr(figures, name, min(getattr(figures, name), seconds))
         figures.rounds += 1
 
     def memory(self, peer: Peer) -> None:
