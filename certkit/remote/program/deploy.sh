@@ -102,7 +102,8 @@ swap() {
     [ "$GOT" = write ] || continue
     get "f_real_$w_n"
     w_path=$GOT
-    w_said=$(mv -f "${w_path%/*}/.certkit-$N-$w_n" "$w_path" 2>&1) || {
+    attempt mv -f "${w_path%/*}/.certkit-$N-$w_n" "$w_path" || {
+      w_said=$REFUSAL
       if ! put_back; then
         [ "$w_n" = 2 ] || fail half "$w_path" "$w_said"
       elif [ -z "$CUT" ]; then

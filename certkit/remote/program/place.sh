@@ -84,14 +84,14 @@ finish_staged() {
   get "f_ids_$1"
   case $GOT in
     '' | "${4-}:${5-}") ;;
-    *) s_said=$(chown "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said" ;;
+    *) attempt chown "$GOT" "$s_temp" || fail_io "$s_path" "$REFUSAL" ;;
   esac
   get "f_perm_$1"
   case ${2-} in
     "$GOT"*) ;;
     *)
       get "f_mode_$1"
-      s_said=$(chmod "$GOT" "$s_temp" 2>&1) || fail_io "$s_path" "$s_said"
+      attempt chmod "$GOT" "$s_temp" || fail_io "$s_path" "$REFUSAL"
       ;;
   esac
 }
@@ -123,7 +123,7 @@ make_directories() {
   set -- $ABOVE $SHELVES
   m_failed=
   # shellcheck disable=SC2174 # each that is missing is named
-  m_said=$(mkdir -p -m 755 "$@" 2>&1) || m_failed=yes
+  attempt mkdir -p -m 755 "$@" || m_failed=yes
   for m_part in $ABOVE; do
     [ -d "$m_part" ] || continue
     MADE=$m_part${MADE:+$NL$MADE}
@@ -136,7 +136,7 @@ make_directories() {
   for m_part; do
     [ -d "$m_part" ] || break
   done
-  fail_io "$m_part" "$m_said"
+  fail_io "$m_part" "$REFUSAL"
 }
 
 # relabel FILE AS: the SELinux label that AS should have, where SELinux is on.
@@ -230,9 +230,9 @@ commit() {
     t_path=$GOT
     get "f_absent_$t_n"
     if [ -n "$GOT" ]; then
-      t_said=$(rm -f "$t_path" 2>&1) || fail_io "$t_path" "$t_said"
+      attempt rm -f "$t_path" || fail_io "$t_path" "$REFUSAL"
     else
-      t_said=$(mv -f "${t_path%/*}/.certkit-$N-$t_n" "$t_path" 2>&1) || fail_io "$t_path" "$t_said"
+      attempt mv -f "${t_path%/*}/.certkit-$N-$t_n" "$t_path" || fail_io "$t_path" "$REFUSAL"
       MADE=
     fi
     durable "${t_path%/*}"

@@ -31,7 +31,7 @@ holds() {
 # replace: the new text beside the file, with its mode and owner, then in its place.
 replace() {
   TEMP=${S_PATH%/*}/.certkit-$N
-  r_said=$(cp -p "$S_PATH" "$TEMP" 2>&1) || fail_io "$S_PATH" "$r_said"
+  attempt cp -p "$S_PATH" "$TEMP" || fail_io "$S_PATH" "$REFUSAL"
   get "blob_$o_after"
   r_said=$( (printf '%s' "$GOT" | cat >"$TEMP") 2>&1) || fail_io "$S_PATH" "$r_said"
   same_as "$TEMP" || fail disk_full "$S_PATH" 'what was written does not read back'
@@ -44,7 +44,7 @@ replace() {
   shelve "$TEMP" "$NEW"
   holds "$o_before" || fail meanwhile "$S_PATH"
   trap '' HUP PIPE TERM INT
-  r_said=$(mv -f "$TEMP" "$S_PATH" 2>&1) || fail_io "$S_PATH" "$r_said"
+  attempt mv -f "$TEMP" "$S_PATH" || fail_io "$S_PATH" "$REFUSAL"
   TEMP=
   FRESH=
   durable "${S_PATH%/*}"

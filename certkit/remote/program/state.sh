@@ -1,13 +1,19 @@
 # shellcheck shell=sh disable=SC2034 # the parts are joined before they run
 # The state directory, which is a host's memory: its lock, and how things get there and on disk.
 
+# attempt COMMAND...: sets REFUSAL where it fails, and for that tries again: to hear what a command says this shell has
+# to be copied, which costs as much as half the command.
+attempt() {
+  "$@" 2>/dev/null || REFUSAL=$("$@" 2>&1)
+}
+
 # state_ready: make the state directory, private to its owner. Who could write there would choose what a
 # rollback installs, and what passes for certkit's own; a closed door now does not undo that.
 state_ready() {
   [ ! -L "$STATE" ] || fail state "$STATE" 'a symlink'
   if [ ! -d "$STATE" ]; then
     umask 077
-    s_said=$(mkdir -p "$STATE" 2>&1) || fail_io "$STATE" "$s_said"
+    attempt mkdir -p "$STATE" || fail_io "$STATE" "$REFUSAL"
     umask 022
     # shellcheck disable=SC3067 # see below
     [ ! -O "$STATE" ] || return 0
@@ -20,7 +26,7 @@ state_ready() {
   case ${1-} in
     drwx------*) ;;
     ?????w* | ????????w*) fail state "$STATE" 'writable by others' ;;
-    *) s_said=$(chmod 700 "$STATE" 2>&1) || fail_io "$STATE" "$s_said" ;;
+    *) attempt chmod 700 "$STATE" || fail_io "$STATE" "$REFUSAL" ;;
   esac
 }
 
@@ -128,7 +134,7 @@ shelves() {
   IFS=' 	
 '
   umask 077
-  s_said=$(mkdir -p "$@" 2>&1) || fail_io "$1" "$s_said"
+  attempt mkdir -p "$@" || fail_io "$1" "$REFUSAL"
   umask 022
 }
 
