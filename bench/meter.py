@@ -43,6 +43,15 @@ class Cost:
     status: int
 
 
+def keep_bytecode() -> None:
+    """Have certkit compiled once, from here on in all that is started.
+
+    pip compiled the peers when they were installed, and compiles certkit for whoever installs it.
+    Where Python is told to write no bytecode, certkit alone would be compiled at each start.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def measure(command: list[str], environment: dict[str, str], log: Path, memory: bool) -> Cost:
     """Run the command under a meter; raise SystemExit with its words when it fails."""
     flags = ["--memory"] if memory else []

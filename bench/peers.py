@@ -256,13 +256,7 @@ PEERS = (
 
 
 def environment_of(peer: Peer, fleet: LoopbackFleet) -> dict[str, str]:
-    """The peer's variables, with a home of its own so that no run reads the operator's files.
-
-    Where Python is told to write no bytecode, certkit alone would be compiled at each start: pip
-    did that for the peers when they were installed, and does it for whoever installs certkit.
-    """
+    """The peer's variables, with a home of its own so that no run reads the operator's files."""
     home = fleet.directory / "user"
     home.mkdir(exist_ok=True)
-    variables = {**os.environ, **peer.environment, "HOME": str(home), "CERTKIT_STATE": str(home)}
-    variables.pop("PYTHONDONTWRITEBYTECODE", None)
-    return variables
+    return {**os.environ, **peer.environment, "HOME": str(home), "CERTKIT_STATE": str(home)}

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.loopback import PORT, LoopbackFleet, require_means
-from bench.meter import measure
+from bench.meter import keep_bytecode, measure
 from bench.page import renew
 from bench.peers import CERTKIT, CERTKIT_TOOL, PARALLEL, Peer, Task, certkit, environment_of
 
@@ -173,6 +173,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="DIR", help="put the figures here")
     options = parser.parse_args()
     require_means()
+    keep_bytecode()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as made:
         inventory = inventories(Path(made), options.inventory_hosts)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.loopback import PORT, RELAY_PORT, LoopbackFleet, require_means
-from bench.meter import Cost, measure
+from bench.meter import Cost, keep_bytecode, measure
 from bench.page import renew
 from bench.peers import (
     ANSIBLE_FORKS,
@@ -128,6 +128,7 @@ def main() -> None:
     if options.hosts < 2 or options.rounds < 1:
         parser.error("It takes two hosts and a round.")
     require_means()
+    keep_bytecode()
     peers = [peer for peer in PEERS if peer.name == YARDSTICK or peer.name.startswith(options.only)]
     environments = list(dict.fromkeys(peer.needs for peer in peers if peer.needs))
     for name in environments:
