@@ -113,12 +113,13 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
         return "***"
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
     if isinstance(value, Host):
         return None
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    for names in ("_fields", "__dataclass_fields__"):
+        if hasattr(value, names):
+            return {name: _plain(getattr(value, name)) for name in getattr(value, names)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     return value
 
 

@@ -100,8 +100,9 @@ class RuntimeState:
         named: Whether the operator named the runtime: its absence is then a failure, not a skip.
         files: What should stand, one file for each reference the registry is known by.
         version: A command that prints the version. A daemon may tell more in the same breath, which
-            saves starting its client again: ``version|running|paused|live restore|verification``,
-            with two numbers of containers, ``true`` where those survive a restart, and what
+            saves starting its client again, and a process for the clock:
+            ``version|running|paused|live restore|time|verification``, with two numbers of
+            containers, ``true`` where those survive a restart, the time by RFC 3339, and what
             `Probe.verification` would print.
         probe: How to ask the runtime's own puller.
         activation: What to do when a file changed; None when the runtime reads at each pull.

@@ -120,6 +120,17 @@ drop_foreign_runtimes() {
   done
 }
 
+# is_moment TEXT: whether it is one by RFC 3339. What calls itself the daemon's client may say anything.
+is_moment() {
+  case $1 in
+    [0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]?*) ;;
+    *) return 1 ;;
+  esac
+  q_zone=${1#???????????????????}
+  case $q_zone in .[0-9]*) q_zone=${q_zone#.} && q_zone=${q_zone#"${q_zone%%[!0-9]*}"} ;; esac
+  case $q_zone in Z | [+-][0-2][0-9]:[0-5][0-9]) ;; *) return 1 ;; esac
+}
+
 # tell_rest: what a daemon's one answer holds behind its version; see `RuntimeState.version`.
 CLOCK=
 tell_rest() {
@@ -131,7 +142,7 @@ tell_rest() {
   case $q_running$q_paused in *[!0-9]*) ;; *) say "running $((q_running + q_paused))" ;; esac
   case ${q_rest%%|*} in true) say 'live 1' ;; false) say 'live 0' ;; esac
   q_rest=${q_rest#*|}
-  case ${q_rest%%|*} in [0-9][0-9][0-9][0-9]-*T*:*) CLOCK=${q_rest%%|*} ;; esac
+  ! is_moment "${q_rest%%|*}" || CLOCK=${q_rest%%|*}
   mention verification "${q_rest#*|}"
 }
 

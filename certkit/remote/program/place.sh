@@ -35,7 +35,7 @@ stage_all() {
   each_write finish_staged
 }
 
-# stage FILE: write it.
+# stage FILE: write it; `finish_staged` does the rest.
 stage() {
   get "f_real_$1"
   s_path=$GOT
@@ -64,7 +64,6 @@ stage() {
   umask 022
   [ -z "$s_failed" ] || fail_io "$s_path" "$s_said"
   relabel "$s_temp" "$s_path"
-  durable "$s_temp"
 }
 
 # finish_staged FILE: what was staged is all there, and gets the owner and the mode that it lacks.
@@ -94,6 +93,7 @@ finish_staged() {
       attempt chmod "$GOT" "$s_temp" || fail_io "$s_path" "$REFUSAL"
       ;;
   esac
+  durable "$s_temp"
 }
 
 # above FILE: adds to ABOVE the directories that are missing above it.
@@ -152,6 +152,7 @@ relabel() {
   :
 }
 
+# discard: of the directories, those that hold a file by now are kept by that.
 discard() {
   IFS=$NL
   for x_path in $TEMPS; do rm -f "$x_path"; done
@@ -188,10 +189,10 @@ back_up() {
     shelve "${b_path%/*}/.certkit-$N-$1" "$STATE/intent$b_path"
     return
   fi
-  # Where nothing is in place, nobody has to be told whose that is while the record changes.
+  # Where there is neither a file nor a record, nothing can be mistaken while the record is written.
   b_shelf=intent
   get "f_state_$1"
-  [ "$GOT" != none ] || b_shelf=record
+  [ "$GOT" != none ] || [ -e "$STATE/record$b_path" ] || b_shelf=record
   get "f_content_$1"
   get "blob_$GOT"
   write_out "$STATE/$b_shelf$b_path" "$GOT"
@@ -233,7 +234,6 @@ commit() {
       attempt rm -f "$t_path" || fail_io "$t_path" "$REFUSAL"
     else
       attempt mv -f "${t_path%/*}/.certkit-$N-$t_n" "$t_path" || fail_io "$t_path" "$REFUSAL"
-      MADE=
     fi
     durable "${t_path%/*}"
     put "f_action_$t_n" moved

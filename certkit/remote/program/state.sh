@@ -13,7 +13,9 @@ state_ready() {
   [ ! -L "$STATE" ] || fail state "$STATE" 'a symlink'
   if [ ! -d "$STATE" ]; then
     umask 077
-    attempt mkdir -p "$STATE" || fail_io "$STATE" "$REFUSAL"
+    # By name, because a default ACL above it would undo a umask.
+    # shellcheck disable=SC2174 # those above it are for the umask
+    attempt mkdir -p -m 700 "$STATE" || fail_io "$STATE" "$REFUSAL"
     umask 022
     # shellcheck disable=SC3067 # see below
     [ ! -O "$STATE" ] || return 0

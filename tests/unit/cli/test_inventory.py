@@ -58,6 +58,8 @@ def test_json(command: Command) -> None:
     document = ran.json
     assert document["schema"] == "certkit.inventory/1"
     assert (document["format"], document["registry"]) == ("native", "reg.lab:5000")
+    nothing = {"restart": None, "wave": None, "max_fail": None, "parallel": None}
+    assert document["settings"] == nothing
     web = document["hosts"][0]
     assert (web["name"], web["user"], web["port"]) == ("web1", "me", 7)
     assert web["jump"][0]["user"] == "deploy"

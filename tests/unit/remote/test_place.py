@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -181,6 +182,35 @@ def test_a_stopped_daemon_is_not_due(host: Any) -> None:
     report = place(host, state())
     assert (report.runtimes[0].daemon, report.runtimes[0].restart_due) == (False, False)
     assert results(report) == [("changed", ("content",))]
+
+
+def test_the_clock_is_the_daemons_or_else_what_date_says(host: Any) -> None:
+    host.state("time", "2001-02-03T04:05:06.789012345+01:00")
+    assert place(host, state()).epoch == 981169506
+    for odd in ("<no value>", "2026-11-30T16:40:00+0100", "2026-11-30T16:40:00Z (UTC)", "2026-11"):
+        host.state("time", odd)
+        assert abs(place(host, state()).epoch - time.time()) < 300
+    host.at("/state/running").unlink()
+    assert abs(place(host, state()).epoch - time.time()) < 300
+
+
+def test_what_a_failed_run_was_about_to_replace_stays_certkits(host: Any) -> None:
+    """Somebody takes the file away, the new one fails to come, and the old one is put back."""
+    place(host, state(A))
+    host.at(CA).unlink()
+    host.fake("mv", "#!/bin/sh\necho 'mv: Read-only file system' >&2; exit 1\n")
+    assert refused(host, state(B)).kind is ErrorKind.READ_ONLY
+    host.at("/fake/mv").unlink()
+    host.put(CA, A)
+    assert results(place(host, state(B))) == [("changed", ("content",))]
+    assert host.at(CA).read_bytes() == B
+
+
+def test_a_second_file_that_fails_leaves_no_empty_directory(host: Any) -> None:
+    host.fake("mv", '#!/bin/sh\ncase "$*" in *other*) exit 1 ;; esac\nexec /bin/mv "$@"\n')
+    refused(host, state(A, REFERENCE, "other.lab:5000"))
+    assert host.at(CA).read_bytes() == A
+    assert not host.at("/etc/docker/certs.d/other.lab:5000").exists()
 
 
 def test_bad_places(host: Any) -> None:
