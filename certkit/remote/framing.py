@@ -18,8 +18,8 @@ from certkit.errors import ErrorKind, HostError
 _MAX_LINES = 20_000
 _MAX_LINE = 300_000
 _SHOWN = 200
-# Go prints up to nine digits behind the second; Python 3.10 reads three or six.
-_RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+# Without fractions of the second: Go prints up to nine digits, and Python 3.10 reads three or six.
+_RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d).*?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Line(NamedTuple):

@@ -122,13 +122,12 @@ drop_foreign_runtimes() {
 
 # is_moment TEXT: whether it is one by RFC 3339. What calls itself the daemon's client may say anything.
 is_moment() {
-  case $1 in
-    [0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]?*) ;;
+  q_zone=${1#[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]}
+  case $q_zone in
+    "$1") return 1 ;;
+    *Z | *[+-][0-2][0-9]:[0-5][0-9]) ;;
     *) return 1 ;;
   esac
-  q_zone=${1#???????????????????}
-  case $q_zone in .[0-9]*) q_zone=${q_zone#.} && q_zone=${q_zone#"${q_zone%%[!0-9]*}"} ;; esac
-  case $q_zone in Z | [+-][0-2][0-9]:[0-5][0-9]) ;; *) return 1 ;; esac
 }
 
 # tell_rest: what a daemon's one answer holds behind its version; see `RuntimeState.version`.
