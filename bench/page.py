@@ -23,7 +23,15 @@ import paramiko
 
 import certkit
 from bench import bounds, plot
-from bench.peers import ANSIBLE, CLUSH, PARALLEL_SSH, PIPELINED, SAME_PROGRAM, YARDSTICK
+from bench.peers import (
+    ANSIBLE,
+    CLUSH,
+    PARALLEL_SSH,
+    PIPELINED,
+    SAME_PROGRAM,
+    WITH_WORK,
+    YARDSTICK,
+)
 
 Figures = dict[str, Any]
 
@@ -51,8 +59,9 @@ The work: one directory and one CA file on every host, put there if it differs, 
 - *Hosts' CPU* is that of all processes of all sessions, sshd's own included.
 - In brackets: times the yardstick, which is {yardstick} with one exec that does nothing: its two
   runs are the same work, and how far they differ is noise.
-- *{same}* has every host do what certkit has it do. On loopback the
-  hosts' own work takes the client's cores; what is left between the two is certkit's.
+- *{work}* is bare paramiko at the work of the peers, in one exec. *{same}* has every host do what
+  certkit has it do: lock, remember what stood there, write all of it to disk. On loopback the
+  hosts' work takes the client's cores; what is left between the two is the client's.
 
 ![Wall and CPU of each peer](speed.svg)
 
@@ -196,6 +205,7 @@ def _suite(suite: Figures) -> str:
             more=hosts - 1,
             delay=suite["delay"] * 1000,
             yardstick=YARDSTICK,
+            work=WITH_WORK,
             same=SAME_PROGRAM,
         )
         + _table(head, rows)
