@@ -149,7 +149,7 @@ to_be_done() {
   [ "$O_CHECK" = 0 ] && [ "$WRITES" -gt 0 ] && [ "$FOREIGN" = 0 ]
 }
 
-# cut_restart RUNTIME: whether a restart of it was begun, and nobody has seen its end.
+# cut_restart: sets CUT_RESTART where a restart of the runtime was begun, and nobody has seen its end.
 cut_restart() {
   get "r_name_$REPORTED"
   [ ! -f "$STATE/begun.$GOT" ] || CUT_RESTART=yes
@@ -161,7 +161,7 @@ tell_runtimes() {
   tell_clock
 }
 
-# conclude: the runtimes of users, each seen to by a run of that user's.
+# conclude: at last the runtimes of users, each seen to by a run as that user.
 conclude() {
   IFS=$NL
   for c_user in $USERS; do
