@@ -161,17 +161,6 @@ tell_runtimes() {
   tell_clock
 }
 
-# conclude: at last the runtimes of users, each seen to by a run as that user.
-conclude() {
-  IFS=$NL
-  for c_user in $USERS; do
-    IFS=' 	
-'
-    nest "$c_user"
-  done
-  finish 0
-}
-
 look() {
   load
   whoami_here

@@ -174,13 +174,7 @@ main() {
   each_runtime tell
   tell_clock
   each_runtime survey
-  IFS=$NL
-  for main_user in $USERS; do
-    IFS=' 	
-'
-    nest "$main_user"
-  done
-  finish 0
+  conclude
 }
 
 main
