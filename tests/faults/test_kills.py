@@ -69,6 +69,8 @@ class Killer:
         # What it takes differs with what else runs here: a moment soon enough comes in any case.
         while not self._killed(words, self._dice.uniform(0, at_most), on_hosts):
             at_most /= 2
+            # What came to its end has perhaps nothing left to do on a host, and logs in to none.
+            on_hosts = False
 
     def _killed(self, words: Sequence[str], moment: float, on_hosts: bool) -> bool:
         """Run a command and kill it after `moment` seconds, from its first login on if `on_hosts`.
