@@ -48,12 +48,12 @@ _MAKING = threading.Lock()
 
 # What a host that is as it should be does not come to stands last: a shell parses as it goes.
 _PLACE = (
-    *("common", "data", "service", "find", "left", "compare", "place_look"),
+    *("common", "data", "service", "find", "left", "all", "compare", "place_look"),
     *("state", "forget", "place", "place_main"),
 )
-_PLACE_AND_TELL = (*_PLACE[:6], "settings", *_PLACE[6:])
+_PLACE_AND_TELL = ("settings", *_PLACE)
 _RESTART = ("common", "state", "data", "service", "forget", "log", "restart")
-_SURVEY = ("common", "data", "service", "find", "left", "survey")
+_SURVEY = ("common", "data", "service", "find", "left", "all", "survey")
 _PROBE = ("common", "data", "probe")
 _EXAMINE = ("common", "data", "examine")
 

@@ -16,7 +16,9 @@ keep() {
   fi
   # Of a deployment long since settled: nobody goes back to it, and its name is wanted.
   drop_container
-  shelves "${SHELF#"$STATE"}"
+  umask 077
+  [ -d "$SHELF" ] || attempt mkdir -p "$SHELF" || fail_io "$SHELF" "$REFUSAL"
+  umask 022
   forget_old
   for k_n in 1 2; do
     get "f_state_$k_n"

@@ -131,7 +131,7 @@ main() {
   case $(command -v printf) in printf) ;; *) fail no_builtin printf ;; esac
   serve_load
   whoami_here
-  say "start $ME_UID $(date -u +%s)"
+  say "start $ME_UID"
   get f_path_1
   SHELF=$STATE/registry$GOT
   DUE=$SHELF/due

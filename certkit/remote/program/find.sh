@@ -180,17 +180,6 @@ tell_clock() {
   [ -n "$NESTED" ] || mention clock "${CLOCK:-$(date -u +%s)}"
 }
 
-# conclude: at last the runtimes of users, each seen to by a run as that user.
-conclude() {
-  IFS=$NL
-  for c_user in $USERS; do
-    IFS=' 	
-'
-    nest "$c_user"
-  done
-  finish 0
-}
-
 # left_down RUNTIME: whether its daemon is down, and a restart by certkit is why.
 left_down() {
   get "r_up_$1"

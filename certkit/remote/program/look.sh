@@ -4,7 +4,7 @@
 main() {
   serve_load
   whoami_here
-  say "start $ME_UID $(date -u +%s)"
+  say "start $ME_UID"
   say "openssl $OPENSSL"
   served
   say "served $SERVED"

@@ -162,12 +162,7 @@ tell_runtimes() {
 }
 
 look() {
-  load
-  whoami_here
-  if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID"; fi
-  find_runtimes
-  drop_foreign_runtimes
-  left_overs
+  all_runtimes
   count
   CUT_RESTART=
   [ "$O_CHECK" = 1 ] || each_runtime cut_restart

@@ -123,23 +123,6 @@ write_out() {
   fi
 }
 
-# shelves PATH...: the directories below the state directory that are not there yet, for root alone.
-shelves() {
-  s_new=
-  for s_shelf; do
-    [ -d "$STATE$s_shelf" ] || s_new=$s_new$NL$STATE$s_shelf
-  done
-  [ -n "$s_new" ] || return 0
-  IFS=$NL
-  # shellcheck disable=SC2086 # split at newlines only, and globbing is off
-  set -- $s_new
-  IFS=' 	
-'
-  umask 077
-  attempt mkdir -p "$@" || fail_io "$1" "$REFUSAL"
-  umask 022
-}
-
 # shelve FROM TO: copy into the state directory, whole or not at all, mode and owner included.
 shelve() {
   s_said=$({ umask 077 && mkdir -p "${2%/*}" && cp -p "$1" "$2.new" && mv -f "$2.new" "$2"; } 2>&1) || {

@@ -165,12 +165,7 @@ survey() {
 }
 
 main() {
-  load
-  whoami_here
-  if [ -n "$NESTED" ]; then say "nested $NESTED"; else say "start $ME_UID"; fi
-  find_runtimes
-  drop_foreign_runtimes
-  left_overs
+  all_runtimes
   each_runtime tell
   tell_clock
   each_runtime survey
